@@ -1,0 +1,125 @@
+/**
+ * Every error annals throws or rejects with. One base class, one table of codes; each code has a heading of the same
+ * name in `docs/errors.md` that says what to do.
+ */
+export type ErrorCode =
+  | 'ERR_INVALID_ARGUMENT'
+  | 'ERR_INVALID_NAME'
+  | 'ERR_INVALID_EVENT'
+  | 'ERR_TOO_LARGE'
+  | 'ERR_OVERLOADED'
+  | 'ERR_VERSION_CONFLICT'
+  | 'ERR_CLOSED'
+  | 'ERR_LOCKED'
+  | 'ERR_LOCK_LOST'
+  | 'ERR_WRITER_FAILED'
+  | 'ERR_OUTCOME_UNKNOWN'
+  | 'ERR_NO_SPACE'
+  | 'ERR_IO'
+  | 'ERR_CORRUPT'
+  | 'ERR_FORMAT'
+  | 'ERR_NOT_FOUND'
+  | 'ERR_NOT_A_STORE'
+
+/** Base class of all errors of annals. `code` is stable; messages are for people and may change. */
+export class AnnalsError extends Error {
+  readonly code: ErrorCode
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options)
+    this.name = new.target.name
+    this.code = code
+  }
+}
+
+/** ERR_INVALID_ARGUMENT, ERR_INVALID_NAME: the caller passed something that can never work. Nothing was written. */
+export class InvalidArgumentError extends AnnalsError {
+  constructor(message: string, code: 'ERR_INVALID_ARGUMENT' | 'ERR_INVALID_NAME' = 'ERR_INVALID_ARGUMENT', options?: ErrorOptions) {
+    super(code, message, options)
+  }
+}
+
+/** ERR_INVALID_EVENT: a value cannot be stored so that it comes back equal. Nothing was written. */
+export class InvalidEventError extends AnnalsError {
+  /** Where in the event, for example `data.items[2].price`. */
+  readonly path: string
+
+  constructor(path: string, reason: string, options?: ErrorOptions) {
+    super('ERR_INVALID_EVENT', `Cannot store ${path}: ${reason}`, options)
+    this.path = path
+  }
+}
+
+/** ERR_TOO_LARGE: something is beyond a limit. Nothing was written. */
+export class TooLargeError extends AnnalsError {
+  readonly limit: number
+  readonly actual: number
+
+  constructor(message: string, limit: number, actual: number) {
+    super('ERR_TOO_LARGE', message)
+    this.limit = limit
+    this.actual = actual
+  }
+}
+
+export type ExpectedVersion = number | 'any' | 'noStream' | 'streamExists'
+
+/** ERR_VERSION_CONFLICT: the stream is not at the expected version. Nothing was written; reload and decide again. */
+export class VersionConflictError extends AnnalsError {
+  readonly stream: string
+  readonly expected: ExpectedVersion
+  /** The current version: the number of events in the stream, 0 when there is no such stream. */
+  readonly actual: number
+
+  constructor(stream: string, expected: ExpectedVersion, actual: number) {
+    const wanted = typeof expected === 'number' ? `version ${expected}` : `'${expected}'`
+    super('ERR_VERSION_CONFLICT', `Cannot append to stream ${quote(stream)}: expected ${wanted}, current version is ${actual}`)
+    this.stream = stream
+    this.expected = expected
+    this.actual = actual
+  }
+}
+
+/** ERR_LOCKED: another writer has the store open. */
+export class StoreLockedError extends AnnalsError {
+  /** Process that holds the store; undefined when it left no trace. */
+  readonly pid: number | undefined
+  readonly host: string | undefined
+  /** When it opened the store, milliseconds since the epoch. */
+  readonly since: number | undefined
+
+  constructor(directory: string, holder?: { pid: number; host: string; since: number }, options?: ErrorOptions) {
+    const who = holder
+      ? `process ${holder.pid} on ${quote(holder.host)} has it open since ${new Date(holder.since).toISOString()}`
+      : 'another process has it open'
+    super('ERR_LOCKED', `Cannot open store ${quote(directory)} for writing: ${who}`, options)
+    this.pid = holder?.pid
+    this.host = holder?.host
+    this.since = holder?.since
+  }
+}
+
+/** ERR_CORRUPT: stored bytes are not what was written. Never served; `verify` lists all, `repair` heals. */
+export class CorruptionError extends AnnalsError {
+  readonly file: string
+  /** Byte offset in the file where the damage starts. */
+  readonly byte: number
+  readonly stream: string | undefined
+  /** Offset in the stream of the first event that cannot be served. */
+  readonly offset: number | undefined
+
+  constructor(reason: string, at: { file: string; byte: number; stream?: string | undefined; offset?: number | undefined }, options?: ErrorOptions) {
+    const what = at.stream === undefined ? '' : ` (stream ${quote(at.stream)}${at.offset === undefined ? '' : `, offset ${at.offset}`})`
+    super('ERR_CORRUPT', `Cannot read ${quote(at.file)} at byte ${at.byte}${what}: ${reason}; run verify, then repair`, options)
+    this.file = at.file
+    this.byte = at.byte
+    this.stream = at.stream
+    this.offset = at.offset
+  }
+}
+
+/** Quotes a value for a message: control characters escaped, long values cut. */
+export function quote(value: string): string {
+  const short = value.length > 120 ? `${value.slice(0, 117)}...` : value
+  return JSON.stringify(short).replace(/[\u007f-\u009f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+}

@@ -1,0 +1,73 @@
+const KIB = 1024
+const MIB = 1024 * KIB
+
+/**
+ * Every bound of the engine in one place (design D10). `defaultLimits` can be overridden per store through
+ * `openEventStore(dir, { limits })`, mostly by tests; the hard bounds below are part of the format.
+ */
+export interface Limits {
+  /** Bytes of one encoded event record. */
+  readonly eventBytes: number
+  /** Events in one append or appendMany. */
+  readonly commitEvents: number
+  /** Encoded bytes of one append or appendMany. */
+  readonly commitBytes: number
+  /** Encoded bytes after which a group is closed and the next one collects. */
+  readonly groupBytes: number
+  /** Commits after which a group is closed. */
+  readonly groupCommits: number
+  /** Encoded bytes waiting for the disk; further appends are refused with ERR_OVERLOADED. */
+  readonly pendingBytes: number
+  /** Bytes after which a log segment is sealed and the next begins. */
+  readonly logSegmentBytes: number
+  /** Bytes after which a stream segment is sealed and the next begins. */
+  readonly streamSegmentBytes: number
+  /** Bytes of records between two entries of a sparse index. */
+  readonly indexIntervalBytes: number
+  /** Bytes of records held in memory until they are in their stream segments; then a flush starts. */
+  readonly dirtyBytes: number
+  /** Streams kept in memory besides those with unflushed records. */
+  readonly cachedStreams: number
+  /** Files kept open for reading. */
+  readonly openFiles: number
+  /** Bytes read ahead by a cold iterator. */
+  readonly readWindowBytes: number
+  /** Milliseconds the main thread works on a flush before it lets appends through. */
+  readonly flushSliceMs: number
+  /** Log segments whose stream segments may wait for their fsync. */
+  readonly unsettledSegments: number
+  /** Shapes per store. Beyond it objects are written as plain maps. */
+  readonly shapes: number
+}
+
+export const defaultLimits: Limits = {
+  eventBytes: 16 * MIB,
+  commitEvents: 100_000,
+  commitBytes: 64 * MIB,
+  groupBytes: 1 * MIB,
+  groupCommits: 16_384,
+  pendingBytes: 128 * MIB,
+  logSegmentBytes: 16 * MIB,
+  streamSegmentBytes: 64 * MIB,
+  indexIntervalBytes: 4 * KIB,
+  dirtyBytes: 48 * MIB,
+  cachedStreams: 250_000,
+  openFiles: 128,
+  readWindowBytes: 256 * KIB,
+  flushSliceMs: 3,
+  unsettledSegments: 64,
+  shapes: 1024,
+}
+
+/** Bytes of a stream name in UTF-8. */
+export const MAX_NAME_BYTES = 1000
+/** Bytes of an event type in UTF-8. */
+export const MAX_TYPE_BYTES = 1000
+/** Levels of nesting in data and metadata. */
+export const MAX_DEPTH = 128
+/** Keys of one shape. */
+export const MAX_SHAPE_KEYS = 64
+/** Bytes of all keys of one shape. */
+export const MAX_SHAPE_KEY_BYTES = 2048
+/** Largest shape id. */
+export const MAX_SHAPE_ID = 0xffff
