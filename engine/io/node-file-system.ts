@@ -300,6 +300,18 @@ class NodeFileHandle implements FileHandle {
   }
 }
 
+/**
+ * Returns the pid namespace of this process, '' where there is none to see. Not in `FileSystem`, because the answer is the
+ * target of a link that leads to no file.
+ */
+export function processNamespace(): string {
+  try {
+    return /^pid:\[(\d+)\]$/.exec(fs.readlinkSync('/proc/self/ns/pid'))?.[1] ?? ''
+  } catch {
+    return ''
+  }
+}
+
 /** Tells whether the system asks for the same call again. libuv repeats most calls after EINTR, but not reads. */
 function isTransient(error: unknown): boolean {
   return isSystemError(error, 'EINTR') || isSystemError(error, 'EAGAIN')
