@@ -1,0 +1,81 @@
+/**
+ * The checkpoint: where opening starts. It carries no authority: without it the log is read from its beginning, to the
+ * same result. After a header of kind `C`: u32 bytes of the body, u32 CRC-32C of the body, and the body, a MessagePack
+ * map with exactly the fields of `Checkpoint` (positions and bytes as unsigned integers).
+ */
+import { Packr } from 'msgpackr'
+import { crc32c } from './crc32c.js'
+import { encodeHeader, parseHeader } from './file-header.js'
+import { windowOf } from './frame.js'
+
+/** A place in the log: the segment, the byte in it, and the sequence and position of what starts there. */
+export interface LogPlace {
+  readonly base: number
+  readonly epoch: number
+  readonly byte: number
+  readonly sequence: number
+  readonly position: number
+}
+
+export interface Checkpoint {
+  /** Epoch of the writer that wrote it. */
+  readonly epoch: number
+  /** True when that writer closed the store and wrote nothing after this. */
+  readonly clean: boolean
+  /** Opening reads the log from here: whatever lies before is in stream segments or stream tables. */
+  readonly redo: LogPlace
+  /** Base of the first log segment whose events are not all in fsynced stream segments: its stream table stands for it. */
+  readonly settledBase: number
+  /** The largest timestamp the store assigned. */
+  readonly lastTimestamp: number
+  /** All shapes defined before `redo`. */
+  readonly shapes: readonly { readonly id: number; readonly keys: readonly string[] }[]
+}
+
+export const CHECKPOINT_FILE = 'checkpoint'
+export const MAX_CHECKPOINT_BYTES = 64 * 1024 * 1024
+
+export function encodeCheckpoint(storeId: Buffer, checkpoint: Checkpoint): Buffer {
+  const body = bodyCodec().pack(checkpoint)
+  const head = Buffer.alloc(8)
+  head.writeUInt32LE(body.length, 0)
+  head.writeUInt32LE(crc32c(body, 0, body.length), 4)
+  return Buffer.concat([encodeHeader({ kind: 'C', storeId, epoch: checkpoint.epoch }), head, body])
+}
+
+export type CheckpointVerdict =
+  | { readonly kind: 'checkpoint'; readonly checkpoint: Checkpoint }
+  | { readonly kind: 'version'; readonly readVersion: number; readonly writeVersion: number }
+  | { readonly kind: 'unusable'; readonly reason: string }
+
+/** Reads a checkpoint file. `unusable` is harmless: the log is read instead. */
+export function decodeCheckpoint(bytes: Buffer, storeId: Buffer): CheckpointVerdict {
+  const window = windowOf(bytes)
+  const verdict = parseHeader(window, bytes.length, 'C')
+  if (verdict.kind === 'version') return verdict
+  if (verdict.kind !== 'header') return { kind: 'unusable', reason: verdict.kind === 'damaged' ? verdict.reason : 'it is no checkpoint' }
+  if (!verdict.header.storeId.equals(storeId)) return { kind: 'unusable', reason: 'it belongs to another store' }
+  const start = verdict.length + 8
+  if (start > bytes.length || window.view.getUint32(verdict.length, true) !== bytes.length - start) return { kind: 'unusable', reason: 'its length is wrong' }
+  if (crc32c(bytes, start, bytes.length) !== window.view.getUint32(verdict.length + 4, true)) return { kind: 'unusable', reason: 'its checksum is wrong' }
+  try {
+    const checkpoint = asCheckpoint(bodyCodec().unpack(bytes.subarray(start)))
+    return checkpoint === undefined ? { kind: 'unusable', reason: 'a field is missing' } : { kind: 'checkpoint', checkpoint }
+  } catch {
+    return { kind: 'unusable', reason: 'it is no MessagePack' }
+  }
+}
+
+function bodyCodec(): Packr {
+  return new Packr({ useRecords: false })
+}
+
+function asCheckpoint(value: unknown): Checkpoint | undefined {
+  if (typeof value !== 'object' || value === null) return undefined
+  const { epoch, clean, redo, settledBase, lastTimestamp, shapes } = value as Checkpoint
+  const numbers = [epoch, settledBase, redo?.base, redo?.epoch, redo?.byte, redo?.sequence, redo?.position]
+  if (!numbers.every((n) => Number.isSafeInteger(n) && n >= 0)) return undefined
+  if (typeof clean !== 'boolean' || !Number.isSafeInteger(lastTimestamp) || !Array.isArray(shapes)) return undefined
+  const right = shapes.every((shape) => Number.isInteger(shape?.id) && Array.isArray(shape.keys) && shape.keys.every((key) => typeof key === 'string'))
+  return right ? { epoch, clean, redo, settledBase, lastTimestamp, shapes } : undefined
+}

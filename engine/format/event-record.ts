@@ -1,0 +1,273 @@
+/**
+ * The event record: an envelope that filters can read without decoding, then metadata and data in MessagePack
+ * (`docs/values.md`). The same bytes stand in the log and in the stream's segment.
+ *
+ * | Offset | Size | Type   | Field          | Meaning                                                             |
+ * | ------ | ---- | ------ | -------------- | ------------------------------------------------------------------- |
+ * | 0      | 8    |        | length, crc    | frame                                                               |
+ * | 8      | 1    | u8     | kind           | 2                                                                   |
+ * | 9      | 1    | u8     | flags          | 1 first of its commit, 2 last of its commit, 4 has metadata, 8 correlation, 16 causation, 32 commit id, 64 tags |
+ * | 10     | 2    | u16    | schema version |                                                                     |
+ * | 12     | 2    | u16    | stream bytes   | S                                                                   |
+ * | 14     | 2    | u16    | type bytes     | T                                                                   |
+ * | 16     | 8    | u64    | position       | place in the store                                                  |
+ * | 24     | 8    | u64    | offset         | place in the stream                                                 |
+ * | 32     | 8    | f64    | timestamp      | milliseconds since the epoch                                        |
+ * | 40     | 16   | bytes  | id             | UUID                                                                |
+ * | 56     | 4    | u32    | metadata bytes | M, 0 without metadata                                               |
+ * | 60     | 1    | u8     | shapes         | N: how many shapes metadata and data use                            |
+ * | 61     | 1    | u8     | –              | 0                                                                   |
+ * | 62     | 2    | u16    | option bytes   | O                                                                   |
+ * | 64     | S    | UTF-8  | stream         |                                                                     |
+ * | …      | T    | UTF-8  | type           |                                                                     |
+ * | …      | O    |        | options        | in this order, each when its flag is set: correlation (u16 start in metadata, u8 bytes), causation (the same), commit id (u8 bytes, UTF-8), tags (u8 count, each u8 bytes, UTF-8) |
+ * | …      | M    |        | metadata       | one MessagePack value                                               |
+ * | …      | …    |        | data           | one MessagePack value                                               |
+ * | …      | 2·N  | u16    | shape ids      | in order of first use; all of them are defined earlier in the file  |
+ * | −4     | 4    | u32    | length         | frame                                                               |
+ */
+import { InvalidEventError, TooLargeError } from '../errors.js'
+import type { NewEvent, StoredEvent } from '../types/event.js'
+import { MAX_TYPE_BYTES } from '../limits.js'
+import type { ByteWriter } from './byte-writer.js'
+import { FRAME_EVENT, FRAME_TRAILER_BYTES, frameAround, readU64, writeU64, type Window } from './frame.js'
+import { InternedStrings } from './interned-strings.js'
+import { parseUuid, UuidFormatter, type UuidSource } from './uuid.js'
+import type { ValueDecoder } from './value-decoder.js'
+import type { ValueEncoder } from './value-encoder.js'
+
+export const EVENT_FIXED_BYTES = 64
+export const FLAG_FIRST = 1
+export const FLAG_LAST = 2
+export const FLAG_METADATA = 4
+export const FLAG_CORRELATION = 8
+export const FLAG_CAUSATION = 16
+export const FLAG_COMMIT_ID = 32
+export const FLAG_TAGS = 64
+
+const POINTER_BYTES = 3
+const MAX_POINTED_BYTES = 255
+const MAX_TIMESTAMP = 8.64e15
+
+/** Field access by byte, for code that must not decode. `start` is where the frame starts. */
+export const eventFlags = (w: Window, start: number): number => w.bytes[start + 9]!
+export const eventPosition = (w: Window, start: number): number => readU64(w.view, start + 16)
+export const eventOffset = (w: Window, start: number): number => readU64(w.view, start + 24)
+export const eventTimestamp = (w: Window, start: number): number => w.view.getFloat64(start + 32, true)
+export const eventStreamBytes = (w: Window, start: number): number => w.view.getUint16(start + 12, true)
+export const eventShapeCount = (w: Window, start: number): number => w.bytes[start + 60]!
+/** The n-th shape id of an event of `length` bytes. */
+export function eventShapeId(w: Window, start: number, length: number, n: number): number {
+  return w.view.getUint16(start + length - FRAME_TRAILER_BYTES - 2 * (eventShapeCount(w, start) - n), true)
+}
+
+/** Tells whether the envelope's lengths fit the frame. A frame with a right checksum that does not is hostile or a bug. */
+export function eventFits(w: Window, start: number, length: number): boolean {
+  const { bytes, view } = w
+  if (length < EVENT_FIXED_BYTES + FRAME_TRAILER_BYTES + 1 || bytes[start + 8] !== FRAME_EVENT) return false
+  const used = view.getUint16(start + 12, true) + view.getUint16(start + 14, true) + view.getUint16(start + 62, true) + view.getUint32(start + 56, true) + 2 * bytes[start + 60]!
+  return EVENT_FIXED_BYTES + used + FRAME_TRAILER_BYTES < length
+}
+
+/** Where an event goes: what the caller of `append` does not say. */
+export interface EventPlace {
+  /** Name of the stream in UTF-8. */
+  readonly stream: Buffer
+  readonly position: number
+  readonly offset: number
+  /** FLAG_FIRST and FLAG_LAST. */
+  readonly marks: number
+  /** For events without a timestamp. */
+  readonly now: number
+}
+
+/** Encodes events, one after another, into a writer. */
+export class EventEncoder {
+  readonly #values: ValueEncoder
+  readonly #ids: UuidSource
+  /** Event types recur: their UTF-8 is kept, bounded by starting over. */
+  readonly #types = new Map<string, Buffer>()
+
+  constructor(values: ValueEncoder, ids: UuidSource) {
+    this.#values = values
+    this.#ids = ids
+  }
+
+  /**
+   * Appends the frame of an event, without its checksum. Throws InvalidEventError or TooLargeError; the caller then
+   * sets `writer.length` back. Returns the timestamp stored.
+   */
+  encode(writer: ByteWriter, event: NewEvent, place: EventPlace, path: string, maxBytes: number): number {
+    const start = writer.length
+    const type = this.#typeBytes(event.type, path)
+    const { metadata } = event
+    const correlation = pointable(metadata, 'correlationId')
+    const causation = pointable(metadata, 'causationId')
+    const options = (correlation === undefined ? 0 : POINTER_BYTES) + (causation === undefined ? 0 : POINTER_BYTES)
+    const timestamp = timestampOf(event.timestamp, place.now, path)
+    const { stream } = place
+
+    writer.ensure(EVENT_FIXED_BYTES + stream.length + type.length + options)
+    const { bytes, view } = writer
+    view.setUint16(start + 10, schemaVersionOf(event.schemaVersion, path), true)
+    view.setUint16(start + 12, stream.length, true)
+    view.setUint16(start + 14, type.length, true)
+    writeU64(view, start + 16, place.position)
+    writeU64(view, start + 24, place.offset)
+    view.setFloat64(start + 32, timestamp, true)
+    if (event.id === undefined) this.#ids.write(bytes, start + 40)
+    else if (typeof event.id !== 'string' || !parseUuid(event.id, bytes, start + 40)) {
+      throw new InvalidEventError(`${path}.id`, 'not a UUID in canonical lower-case form')
+    }
+    bytes[start + 61] = 0
+    view.setUint16(start + 62, options, true)
+    let at = put(bytes, start + EVENT_FIXED_BYTES, stream)
+    at = put(bytes, at, type)
+    const pointers = at - start
+    writer.length = at + options
+
+    this.#values.begin()
+    let flags = place.marks
+    if (metadata !== undefined) {
+      if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
+        throw new InvalidEventError(`${path}.metadata`, 'metadata is a plain object')
+      }
+      flags |= FLAG_METADATA
+      this.#values.encode(writer, metadata, `${path}.metadata`)
+    }
+    const metadataStart = start + pointers + options
+    const metadataBytes = writer.length - metadataStart
+    this.#values.encode(writer, event.data, `${path}.data`)
+    if (options > 0) flags |= pointAt(writer, start + pointers, metadataStart, metadataBytes, correlation, causation)
+
+    const used = this.#values.used
+    writer.ensure(2 * used.length + FRAME_TRAILER_BYTES)
+    const after = writer.view
+    for (const id of used) {
+      after.setUint16(writer.length, id, true)
+      writer.length += 2
+    }
+    writer.length += FRAME_TRAILER_BYTES
+    const length = writer.length - start
+    if (length > maxBytes) throw new TooLargeError(`Cannot append ${path}: encoded it has ${length} bytes, the limit is ${maxBytes}`, maxBytes, length)
+    frameAround(after, start, length, FRAME_EVENT)
+    after.setUint8(start + 9, flags)
+    after.setUint32(start + 56, metadataBytes, true)
+    after.setUint8(start + 60, used.length)
+    return timestamp
+  }
+
+  #typeBytes(type: unknown, path: string): Buffer {
+    const known = this.#types.get(type as string)
+    if (known !== undefined) return known
+    if (typeof type !== 'string' || type.length === 0) throw new InvalidEventError(`${path}.type`, 'not a non-empty string')
+    if (!type.isWellFormed()) throw new InvalidEventError(`${path}.type`, 'it contains a lone surrogate')
+    const bytes = Buffer.from(type, 'utf8')
+    if (bytes.length > MAX_TYPE_BYTES) {
+      throw new TooLargeError(`Cannot append ${path}: its type has ${bytes.length} bytes, the limit is ${MAX_TYPE_BYTES}`, MAX_TYPE_BYTES, bytes.length)
+    }
+    if (this.#types.size >= 1024) this.#types.clear()
+    this.#types.set(type, bytes)
+    return bytes
+  }
+}
+
+function put(target: Uint8Array, at: number, source: Uint8Array): number {
+  if (source.length > 32) target.set(source, at)
+  else for (let i = 0; i < source.length; i++) target[at + i] = source[i]!
+  return at + source.length
+}
+
+function timestampOf(timestamp: unknown, now: number, path: string): number {
+  if (timestamp === undefined) return now
+  const value = timestamp instanceof Date ? timestamp.getTime() : timestamp
+  if (typeof value !== 'number' || !Number.isSafeInteger(value) || Math.abs(value) > MAX_TIMESTAMP) {
+    throw new InvalidEventError(`${path}.timestamp`, 'not a valid Date or a whole number of milliseconds since the epoch')
+  }
+  return value === 0 ? 0 : value
+}
+
+function schemaVersionOf(version: unknown, path: string): number {
+  if (version === undefined) return 1
+  if (typeof version !== 'number' || !Number.isInteger(version) || version < 0 || version > 0xffff) {
+    throw new InvalidEventError(`${path}.schemaVersion`, 'not a whole number from 0 to 65,535')
+  }
+  return version
+}
+
+/** The string a pointer may stand for: short ASCII, as ids are. Others are found by decoding the metadata. */
+function pointable(metadata: unknown, key: 'correlationId' | 'causationId'): string | undefined {
+  if (typeof metadata !== 'object' || metadata === null) return undefined
+  let value: unknown
+  try {
+    value = (metadata as Record<string, unknown>)[key]
+  } catch {
+    return undefined // a getter that throws: encoding the metadata meets it again and names it
+  }
+  if (typeof value !== 'string' || value.length === 0 || value.length > MAX_POINTED_BYTES) return undefined
+  for (let i = 0; i < value.length; i++) if (value.charCodeAt(i) > 0x7f) return undefined
+  return value
+}
+
+/** Finds the ids in the encoded metadata and writes where they are; an absent pointer is written as no bytes at 0. */
+function pointAt(writer: ByteWriter, at: number, metadataStart: number, metadataBytes: number, correlation: string | undefined, causation: string | undefined): number {
+  let flags = 0
+  for (const [flag, text] of [[FLAG_CORRELATION, correlation], [FLAG_CAUSATION, causation]] as const) {
+    if (text === undefined) continue
+    const found = find(writer.bytes, metadataStart, metadataStart + metadataBytes, text)
+    const start = found < 0 ? 0x10000 : found - metadataStart
+    writer.view.setUint16(at, start > 0xffff ? 0 : start, true)
+    writer.bytes[at + 2] = start > 0xffff ? 0 : text.length
+    at += POINTER_BYTES
+    flags |= flag
+  }
+  return flags
+}
+
+function find(bytes: Uint8Array, start: number, end: number, text: string): number {
+  const first = text.charCodeAt(0)
+  search: for (let at = start; at <= end - text.length; at++) {
+    if (bytes[at] !== first) continue
+    for (let i = 1; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) continue search
+    return at
+  }
+  return -1
+}
+
+/** Decodes event frames whose checksum is right. */
+export class EventDecoder {
+  readonly #values: ValueDecoder
+  readonly #strings = new InternedStrings()
+  readonly #uuids = new UuidFormatter()
+
+  constructor(values: ValueDecoder) {
+    this.#values = values
+  }
+
+  /** Decodes the frame at `start`. Throws ValueFormatError when metadata or data are malformed. The frame must fit (`eventFits`). */
+  decode(window: Window, start: number, length: number, stream?: string): StoredEvent {
+    const { bytes, view } = window
+    const streamEnd = start + EVENT_FIXED_BYTES + view.getUint16(start + 12, true)
+    const typeEnd = streamEnd + view.getUint16(start + 14, true)
+    const metadataStart = typeEnd + view.getUint16(start + 62, true)
+    const dataStart = metadataStart + view.getUint32(start + 56, true)
+    const dataEnd = start + length - FRAME_TRAILER_BYTES - 2 * bytes[start + 60]!
+    return {
+      stream: stream ?? this.#strings.get(bytes, start + EVENT_FIXED_BYTES, streamEnd),
+      offset: readU64(view, start + 24),
+      position: readU64(view, start + 16),
+      id: this.#uuids.format(bytes, start + 40),
+      type: this.#strings.get(bytes, streamEnd, typeEnd),
+      timestamp: view.getFloat64(start + 32, true),
+      schemaVersion: view.getUint16(start + 10, true),
+      data: this.#values.decode(bytes, dataStart, dataEnd),
+      metadata: (bytes[start + 9]! & FLAG_METADATA) === 0 ? undefined : this.#values.decode(bytes, metadataStart, dataStart),
+    }
+  }
+
+  /** Returns the name of the stream an event belongs to. */
+  stream(window: Window, start: number): string {
+    const end = start + EVENT_FIXED_BYTES + window.view.getUint16(start + 12, true)
+    return this.#strings.get(window.bytes, start + EVENT_FIXED_BYTES, end)
+  }
+}

@@ -1,0 +1,128 @@
+/**
+ * The sparse index of a segment: where to start reading for an offset (stream) or a position (log), and which stretches
+ * can hold events of a time. Derived from the records alone by one rule, so a rebuilt index is identical to the lost
+ * one: an entry stands for the first event, and then for each event that starts at least one interval after the event
+ * of the entry before. It is written when the next entry begins or the segment is sealed, so the last stretch of a
+ * segment in use has none. After a header of kind `P` (log) or `I` (stream):
+ *
+ * | Offset | Size | Type | Field    | Meaning                                                              |
+ * | ------ | ---- | ---- | -------- | -------------------------------------------------------------------- |
+ * | 0      | 8    | u64  | number   | offset or position of the event                                       |
+ * | 8      | 8    | f64  | min time | least timestamp from this event to before the next entry's            |
+ * | 16     | 8    | f64  | max time | greatest timestamp of the same events                                 |
+ * | 24     | 4    | u32  | byte     | where the event's frame starts in the segment                         |
+ * | 28     | 4    | u32  | crc      | CRC-32C of the crc field of the header, then of bytes 0 … 27          |
+ */
+import { crc32c } from './crc32c.js'
+import { readU64, windowOf, writeU64, type Window } from './frame.js'
+
+export const INDEX_ENTRY_BYTES = 32
+
+export interface IndexEntry {
+  readonly number: number
+  readonly minTime: number
+  readonly maxTime: number
+  readonly byte: number
+}
+
+/** Collects the entries of one segment while its events are written or scanned. */
+export class IndexBuilder {
+  readonly #interval: number
+  readonly #entries: IndexEntry[] = []
+  #number = 0
+  #byte = -1
+  #minTime = 0
+  #maxTime = 0
+
+  /** `interval` in bytes. */
+  constructor(interval: number) {
+    this.#interval = interval
+  }
+
+  /** Finished entries, oldest first. */
+  get entries(): readonly IndexEntry[] {
+    return this.#entries
+  }
+
+  add(number: number, byte: number, timestamp: number): void {
+    if (this.#byte >= 0 && byte - this.#byte < this.#interval) {
+      if (timestamp < this.#minTime) this.#minTime = timestamp
+      if (timestamp > this.#maxTime) this.#maxTime = timestamp
+      return
+    }
+    this.finish()
+    this.#number = number
+    this.#byte = byte
+    this.#minTime = timestamp
+    this.#maxTime = timestamp
+  }
+
+  /** Ends the last stretch: the segment is sealed. */
+  finish(): void {
+    if (this.#byte < 0) return
+    this.#entries.push({ number: this.#number, minTime: this.#minTime, maxTime: this.#maxTime, byte: this.#byte })
+    this.#byte = -1
+  }
+
+  /** Takes up an index where it was left, to go on behind its last entry. */
+  static resume(interval: number, entries: readonly IndexEntry[]): IndexBuilder {
+    const builder = new IndexBuilder(interval)
+    for (const entry of entries) builder.#entries.push(entry)
+    return builder
+  }
+}
+
+/** Encodes entries `from` … for a file whose header has this checksum. */
+export function encodeEntries(entries: readonly IndexEntry[], from: number, headerCrc: number): Buffer {
+  const window = windowOf(Buffer.alloc((entries.length - from) * INDEX_ENTRY_BYTES))
+  const seed = seedOf(headerCrc)
+  for (let i = from; i < entries.length; i++) {
+    const entry = entries[i]!
+    const at = (i - from) * INDEX_ENTRY_BYTES
+    writeU64(window.view, at, entry.number)
+    window.view.setFloat64(at + 8, entry.minTime, true)
+    window.view.setFloat64(at + 16, entry.maxTime, true)
+    window.view.setUint32(at + 24, entry.byte, true)
+    window.view.setUint32(at + 28, crc32c(window.bytes, at, at + 28, seed), true)
+  }
+  return window.bytes
+}
+
+/** Decodes all entries from `start`, or returns undefined when one is wrong or out of order: the index is then rebuilt. */
+export function decodeEntries(window: Window, start: number, end: number, headerCrc: number): IndexEntry[] | undefined {
+  if ((end - start) % INDEX_ENTRY_BYTES !== 0) return undefined
+  const seed = seedOf(headerCrc)
+  const entries: IndexEntry[] = []
+  let before: IndexEntry | undefined
+  for (let at = start; at < end; at += INDEX_ENTRY_BYTES) {
+    if (crc32c(window.bytes, at, at + 28, seed) !== window.view.getUint32(at + 28, true)) return undefined
+    const entry: IndexEntry = {
+      number: readU64(window.view, at),
+      minTime: window.view.getFloat64(at + 8, true),
+      maxTime: window.view.getFloat64(at + 16, true),
+      byte: window.view.getUint32(at + 24, true),
+    }
+    if (before !== undefined && !(entry.number > before.number && entry.byte > before.byte)) return undefined
+    entries.push(entry)
+    before = entry
+  }
+  return entries
+}
+
+function seedOf(headerCrc: number): number {
+  const bytes = Buffer.alloc(4)
+  bytes.writeUInt32LE(headerCrc)
+  return crc32c(bytes, 0, 4)
+}
+
+/** Returns the last entry at or below a number, or undefined when all are above. */
+export function findEntry(entries: readonly IndexEntry[], number: number): IndexEntry | undefined {
+  let low = 0
+  let high = entries.length
+  while (low < high) {
+    const middle = (low + high) >>> 1
+    if (entries[middle]!.number <= number) low = middle + 1
+    else high = middle
+  }
+  return entries[low - 1]
+}

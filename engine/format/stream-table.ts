@@ -1,0 +1,172 @@
+/**
+ * The stream table of a log segment: which streams have events in it, and where. It stands for the segment until the
+ * stream segments written from it are fsynced: with it, opening after a crash need not read the log segment. Derived:
+ * rebuilt from the log segment when it is missing or wrong. After a header of kind `T` (base and epoch of the log
+ * segment; previous end = bytes of the log segment it covers):
+ *
+ * | Offset | Size  | Type  | Field   | Meaning                                                              |
+ * | ------ | ----- | ----- | ------- | -------------------------------------------------------------------- |
+ * | 0      | 4     | u32   | streams | n                                                                    |
+ * | 4      | 4     | u32   | events  | m                                                                    |
+ * | 8      | 4     | u32   | names   | bytes of all names                                                   |
+ * | 12     | 4     | u32   | crc     | CRC-32C of bytes 0 … 11, then of everything from byte 16             |
+ * | 16     | 24·n  |       | streams | entries, see below, by rising hash                                   |
+ * | …      | 4·m   | u32   | bytes   | where each event's frame starts in the log segment, stream by stream |
+ * | …      | names | UTF-8 | names   | in the order of the entries, without separators                      |
+ *
+ * | Offset | Size | Type | Field        | Meaning                                                  |
+ * | ------ | ---- | ---- | ------------ | -------------------------------------------------------- |
+ * | 0      | 4    | u32  | hash         | CRC-32C of the name in UTF-8                             |
+ * | 4      | 4    | u32  | name start   | in names                                                 |
+ * | 8      | 4    | u32  | event start  | index of the stream's first event in bytes               |
+ * | 12     | 4    | u32  | events       | how many                                                 |
+ * | 16     | 8    | u64  | first offset | offset of the first of them; the others follow densely   |
+ */
+import { crc32c } from './crc32c.js'
+import { readU64, windowOf, writeU64, type Window } from './frame.js'
+
+const FIXED = 16
+const ENTRY = 24
+
+/** What one stream has in a log segment: the offset of its first event there and where each event's frame starts. */
+export interface StreamEntry {
+  readonly firstOffset: number
+  readonly bytes: readonly number[]
+}
+
+/** Collects the table of a log segment while its events are written or scanned. */
+export class StreamTableBuilder {
+  readonly #streams = new Map<string, { hash: number; firstOffset: number; bytes: number[] }>()
+  #events = 0
+
+  get size(): number {
+    return this.#streams.size
+  }
+
+  add(name: string, hash: number, offset: number, byte: number): void {
+    const entry = this.#streams.get(name)
+    if (entry === undefined) this.#streams.set(name, { hash, firstOffset: offset, bytes: [byte] })
+    else entry.bytes.push(byte)
+    this.#events++
+  }
+
+  lookup(name: string): StreamEntry | undefined {
+    return this.#streams.get(name)
+  }
+
+  names(): IterableIterator<string> {
+    return this.#streams.keys()
+  }
+
+  /** Encodes the content that follows the file header. */
+  encode(): Buffer {
+    const streams = [...this.#streams].sort(([, a], [, b]) => a.hash - b.hash)
+    const names = Buffer.from(streams.map(([name]) => name).join(''), 'utf8')
+    const window = windowOf(Buffer.allocUnsafe(FIXED + ENTRY * streams.length + 4 * this.#events + names.length))
+    const { bytes, view } = window
+    view.setUint32(0, streams.length, true)
+    view.setUint32(4, this.#events, true)
+    view.setUint32(8, names.length, true)
+    let at = FIXED
+    let byteAt = FIXED + ENTRY * streams.length
+    let events = 0
+    let nameStart = 0
+    for (const [name, entry] of streams) {
+      view.setUint32(at, entry.hash, true)
+      view.setUint32(at + 4, nameStart, true)
+      view.setUint32(at + 8, events, true)
+      view.setUint32(at + 12, entry.bytes.length, true)
+      writeU64(view, at + 16, entry.firstOffset)
+      at += ENTRY
+      nameStart += Buffer.byteLength(name, 'utf8')
+      events += entry.bytes.length
+      for (const byte of entry.bytes) {
+        view.setUint32(byteAt, byte, true)
+        byteAt += 4
+      }
+    }
+    names.copy(bytes, byteAt)
+    view.setUint32(12, tableCrc(bytes, 0, bytes.length), true)
+    return bytes
+  }
+}
+
+/** A stream table in memory, read in place. */
+export class StreamTable {
+  readonly #window: Window
+  readonly #start: number
+  readonly #streams: number
+  readonly #events: number
+  readonly #names: number
+
+  private constructor(window: Window, start: number) {
+    this.#window = window
+    this.#start = start
+    this.#streams = window.view.getUint32(start, true)
+    this.#events = window.view.getUint32(start + 4, true)
+    this.#names = start + FIXED + ENTRY * this.#streams + 4 * this.#events
+  }
+
+  /** Reads a table that fills `start` … `end`. Returns undefined when it is not whole. */
+  static parse(window: Window, start: number, end: number): StreamTable | undefined {
+    if (end - start < FIXED) return undefined
+    const { view } = window
+    const bytes = FIXED + ENTRY * view.getUint32(start, true) + 4 * view.getUint32(start + 4, true) + view.getUint32(start + 8, true)
+    if (bytes !== end - start || tableCrc(window.bytes, start, end) !== view.getUint32(start + 12, true)) return undefined
+    return new StreamTable(window, start)
+  }
+
+  lookup(name: string, nameBytes: Buffer, hash: number): StreamEntry | undefined {
+    const { bytes, view } = this.#window
+    const first = this.#firstOf(hash)
+    for (let i = first; i < this.#streams && view.getUint32(this.#entry(i), true) === hash; i++) {
+      const [start, end] = this.#nameRange(i)
+      if (nameBytes.compare(bytes, start, end) === 0) return this.#read(i)
+    }
+    return undefined
+  }
+
+  *names(): Generator<string> {
+    for (let i = 0; i < this.#streams; i++) {
+      const [start, end] = this.#nameRange(i)
+      yield this.#window.bytes.utf8Slice(start, end)
+    }
+  }
+
+  #entry(i: number): number {
+    return this.#start + FIXED + ENTRY * i
+  }
+
+  #nameRange(i: number): [number, number] {
+    const { view } = this.#window
+    const start = this.#names + view.getUint32(this.#entry(i) + 4, true)
+    const end = i + 1 < this.#streams ? this.#names + view.getUint32(this.#entry(i + 1) + 4, true) : this.#names + view.getUint32(this.#start + 8, true)
+    return [start, end]
+  }
+
+  #firstOf(hash: number): number {
+    let low = 0
+    let high = this.#streams
+    while (low < high) {
+      const middle = (low + high) >>> 1
+      if (this.#window.view.getUint32(this.#entry(middle), true) < hash) low = middle + 1
+      else high = middle
+    }
+    return low
+  }
+
+  #read(i: number): StreamEntry | undefined {
+    const { view } = this.#window
+    const at = this.#entry(i)
+    const start = view.getUint32(at + 8, true)
+    const count = view.getUint32(at + 12, true)
+    if (start + count > this.#events) return undefined
+    const from = this.#start + FIXED + ENTRY * this.#streams + 4 * start
+    const bytes = Array.from({ length: count }, (_, n) => view.getUint32(from + 4 * n, true))
+    return { firstOffset: readU64(view, at + 16), bytes }
+  }
+}
+
+function tableCrc(bytes: Uint8Array, start: number, end: number): number {
+  return crc32c(bytes, start + FIXED, end, crc32c(bytes, start, start + 12))
+}
