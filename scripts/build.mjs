@@ -1,31 +1,114 @@
 // Builds the package. `build/` mirrors the sources one to one: tests, tools, benchmarks and examples run from there.
-// `dist/` is what is published: the engine as one bundled module, and its declarations.
+// `dist/` is what is published: the engine as one bundled module, its declarations, and the licences of what is bundled.
+// `--sources` leaves dist/ alone.
 import { execFileSync } from 'node:child_process'
-import { readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
+import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { dirname, join, sep } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
+import { bundling } from './bundling.mjs'
+import { root, sourceFiles } from './sources.mjs'
 
-const root = fileURLToPath(new URL('..', import.meta.url))
-process.chdir(root)
-const sourcesOnly = process.argv.includes('--sources')
-const common = { platform: 'node', target: 'node20.19', format: 'esm', logLevel: 'warning' }
+const common = {
+  absWorkingDir: root,
+  bundle: true,
+  charset: 'utf8',
+  format: 'esm',
+  logLevel: 'warning',
+  platform: 'node',
+  target: 'node20.19',
+}
 
-const sources = ['engine', 'tools', 'test', 'bench', 'examples'].flatMap((folder) =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .filter((name) => name.endsWith('.ts') && !name.includes('node_modules'))
-    .map((name) => join(folder, name)),
-)
-await build({ ...common, entryPoints: sources, outdir: 'build', outbase: '.', sourcemap: true })
-
-if (!sourcesOnly) {
-  rmSync('dist', { recursive: true, force: true })
+/** Transpiles every source file into build/ and removes what no longer has a source. */
+export async function buildSources() {
+  const begun = new Date()
+  const entryPoints = sourceFiles()
   await build({
     ...common,
-    entryPoints: ['engine/index.ts'],
-    outfile: 'dist/index.js',
-    bundle: true,
-    banner: { js: "import { createRequire as __createRequire } from 'node:module';const require = __createRequire(import.meta.url);" },
+    entryPoints,
+    outdir: 'build',
+    outbase: '.',
+    sourcemap: true,
+    plugins: [bundling({ sources: true })],
   })
-  execFileSync('npx', ['tsc', '-p', 'tsconfig.build.json'], { stdio: 'inherit' })
+  const wanted = new Set(entryPoints.map((name) => name.replace(/\.ts$/, '.js')))
+  for (const name of readdirSync(join(root, 'build'), { recursive: true, encoding: 'utf8' })) {
+    const script = name.replaceAll(sep, '/').replace(/\.map$/, '')
+    if (script.endsWith('.js') && !wanted.has(script)) rmSync(join(root, 'build', name))
+  }
+  stamp('sources', begun)
+}
+
+/** Builds dist/ from engine/index.ts. `entry` and `outdir` are for trying the bundling itself. */
+export async function buildPackage({ entry = 'engine/index.ts', outdir = 'dist', declarations = true } = {}) {
+  const begun = new Date()
+  rmSync(join(root, outdir), { recursive: true, force: true })
+  const { metafile } = await build({
+    ...common,
+    entryPoints: [entry],
+    outfile: join(outdir, 'index.js'),
+    legalComments: 'none',
+    metafile: true,
+    plugins: [bundling()],
+  })
+  writeFileSync(join(root, outdir, 'THIRD-PARTY-NOTICES.txt'), notices(Object.keys(metafile.inputs)))
+  if (declarations) {
+    execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    })
+    prune(join(root, outdir), join(root, outdir, 'engine/index.d.ts'))
+  }
+  stamp('package', begun)
+}
+
+/** Returns the licence texts of all packages among the bundled files. */
+function notices(inputs) {
+  const names = new Set()
+  for (const input of inputs) {
+    const name = /(?:^|\/)node_modules\/((?:@[^/]+\/)?[^/]+)\/(?!.*node_modules\/)/.exec(input)?.[1]
+    if (name !== undefined) names.add(name)
+  }
+  const parts = ['annals contains the following packages.\n']
+  for (const name of [...names].sort()) {
+    const folder = join(root, 'node_modules', name)
+    const { version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
+    const file = readdirSync(folder).find((entry) => /^licen[cs]e/i.test(entry))
+    if (file === undefined) throw new Error(`Cannot bundle ${name}: it has no licence text`)
+    const text = readFileSync(join(folder, file), 'utf8').trim()
+    parts.push(`${'-'.repeat(80)}\n${name} ${version} (${license})\n\n${text}\n`)
+  }
+  return parts.join('\n')
+}
+
+/** Removes the declarations that cannot be reached from `start`: they describe what nobody can import. */
+function prune(folder, start) {
+  const reached = new Set()
+  const visit = (file) => {
+    if (reached.has(file)) return
+    reached.add(file)
+    for (const [, path] of readFileSync(file, 'utf8').matchAll(/(?:from|import)\s*\(?\s*['"](\.[^'"]+)['"]/g)) {
+      visit(join(dirname(file), path.replace(/\.js$/, '.d.ts')))
+    }
+  }
+  visit(start)
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    if (name.endsWith('.d.ts') && !reached.has(join(folder, name))) rmSync(join(folder, name))
+  }
+}
+
+/** Notes that a part is built from the sources as they were at `begun`, for scripts/bootstrap.mjs. */
+function stamp(part, begun) {
+  const file = join(root, 'build', `.${part}`)
+  mkdirSync(join(root, 'build'), { recursive: true })
+  writeFileSync(file, '')
+  utimesSync(file, begun, begun)
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) {
+  await buildSources()
+  if (!process.argv.includes('--sources')) {
+    await buildPackage()
+    console.log(`dist/index.js: ${Math.round(statSync(join(root, 'dist/index.js')).size / 1024)} KiB`)
+  }
 }

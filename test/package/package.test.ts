@@ -1,0 +1,233 @@
+import {
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buildSync } from 'esbuild'
+import t from 'tap'
+import { install, node, pack } from './tarball.js'
+
+t.setTimeout(180_000)
+
+// Outside the repository: there, whatever the package misses would be found in the repository's node_modules.
+const folder = realpathSync(mkdtempSync(join(tmpdir(), 'annals-package-')))
+t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+const application = join(folder, 'application')
+const packed = pack(folder)
+const said = install(join(folder, packed.filename), application)
+const installed = join(application, 'node_modules/annals')
+
+/** Appends and reads through a store, whatever way `annals` got there. Prints the events it read. */
+const ROUND_TRIP = `
+async function roundTrip({ openEventStore, VersionConflictError }, folder) {
+  const store = await openEventStore(folder)
+  const { version } = await store.append('account-1', [{ type: 'Opened', data: { owner: 'Ada' } }], { expectedVersion: 'noStream' })
+  if (version !== 1) throw new Error('version ' + version)
+  const conflict = await store.append('account-1', [{ type: 'Opened' }], { expectedVersion: 'noStream' }).catch((error) => error)
+  if (!(conflict instanceof VersionConflictError)) throw new Error('no conflict: ' + conflict)
+  await store.close()
+  const again = await openEventStore(folder)
+  for await (const { stream, offset, type, data } of again.readStream('account-1')) console.log(JSON.stringify({ stream, offset, type, data }))
+  await again.close()
+}
+`
+const EVENTS = '{"stream":"account-1","offset":0,"type":"Opened","data":{"owner":"Ada"}}\n'
+
+t.test('[Z1] the tarball holds what is published and nothing else', (t) => {
+  const allowed = /^(?:dist\/.+|package\.json|README\.md|LICENSE|CHANGELOG\.md|segments-format\.md)$/
+  const paths = packed.files.map(({ path }) => path)
+  t.same(
+    paths.filter((path) => !allowed.test(path)),
+    [],
+  )
+  for (const path of [
+    'dist/index.js',
+    'dist/engine/index.d.ts',
+    'dist/THIRD-PARTY-NOTICES.txt',
+    'LICENSE',
+    'README.md',
+  ]) {
+    t.ok(paths.includes(path), path)
+  }
+  t.same(
+    paths.filter(
+      (path) => path.startsWith('dist/') && !/^dist\/(?:\w+\.js|.+\.d\.ts|THIRD-PARTY-NOTICES\.txt)$/.test(path),
+    ),
+    [],
+    'dist holds modules, declarations and licences',
+  )
+  t.ok(packed.unpackedSize < 1024 * 1024, `${packed.unpackedSize} bytes unpacked`)
+  t.end()
+})
+
+t.test('[Z1] installing it without network adds exactly one package', (t) => {
+  t.match(said, /added 1 package\b/)
+  t.same(
+    readdirSync(join(application, 'node_modules')).filter((name) => !name.startsWith('.')),
+    ['annals'],
+  )
+  t.notOk(existsSync(join(installed, 'node_modules')))
+  t.end()
+})
+
+t.test('[Z1] no dependencies and no install scripts', (t) => {
+  const manifest = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as Record<string, unknown>
+  for (const key of ['dependencies', 'optionalDependencies', 'bundledDependencies', 'bundleDependencies', 'gypfile']) {
+    t.notOk(key in manifest, key)
+  }
+  const scripts = manifest['scripts'] as Record<string, string>
+  for (const name of ['preinstall', 'install', 'postinstall', 'prepare']) t.notOk(name in scripts, name)
+  t.notOk(existsSync(join(installed, 'binding.gyp')), 'npm would compile it')
+  const peers = Object.keys(manifest['peerDependencies'] ?? {})
+  const meta = (manifest['peerDependenciesMeta'] ?? {}) as Record<string, { optional?: boolean }>
+  t.same(
+    peers.filter((name) => meta[name]?.optional !== true),
+    [],
+    'peers are optional',
+  )
+  t.end()
+})
+
+t.test('[Z1] works through import', (t) => {
+  writeFileSync(
+    join(application, 'use.mjs'),
+    `import * as annals from 'annals'\n${ROUND_TRIP}\nawait roundTrip(annals, 'by-import')`,
+  )
+  t.same(node(application, 'use.mjs'), { status: 0, stdout: EVENTS, stderr: '' })
+  t.end()
+})
+
+t.test('[Z1] works through require()', (t) => {
+  writeFileSync(
+    join(application, 'use.cjs'),
+    `const annals = require('annals')\n${ROUND_TRIP}\nroundTrip(annals, 'by-require')`,
+  )
+  const { status, stdout, stderr } = node(application, 'use.cjs')
+  t.same({ status, stdout }, { status: 0, stdout: EVENTS })
+  // Node 20 announces that require() of an ES module is experimental; from 22.13 on it says nothing.
+  t.match(stderr, /^(?:\(node:\d+\) ExperimentalWarning: .*require.*\n\(Use .*\)\n)?$/)
+  t.end()
+})
+
+t.test('[Z1] works bundled into an application', (t) => {
+  for (const format of ['esm', 'cjs'] as const) {
+    const name = `bundled.${format === 'esm' ? 'mjs' : 'cjs'}`
+    const { errors } = buildSync({
+      absWorkingDir: application,
+      stdin: {
+        contents: `import { openEventStore, VersionConflictError } from 'annals'\n${ROUND_TRIP}\nroundTrip({ openEventStore, VersionConflictError }, 'bundled-${format}')`,
+        resolveDir: application,
+      },
+      bundle: true,
+      platform: 'node',
+      format,
+      outfile: name,
+      // A bundle in CommonJS has no import.meta: annals then goes without native addons.
+      logLevel: 'silent',
+    })
+    t.same(errors, [])
+    t.same(node(application, name), { status: 0, stdout: EVENTS, stderr: '' }, format)
+  }
+  t.end()
+})
+
+t.test('importing it changes nothing in the process, prints nothing and leaves nothing running', (t) => {
+  writeFileSync(
+    join(application, 'quiet.mjs'),
+    `import fs from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
+const state = () => ({
+  fs: Object.entries(fs),
+  promises: Object.entries(fs.promises),
+  globals: Object.getOwnPropertyNames(globalThis),
+  process: [process.emit, process.exit, process.reallyExit, process.kill],
+  listeners: process.eventNames().map((name) => [name, process.listenerCount(name)]),
+  environment: { ...process.env },
+})
+// Standard streams, and the loader reading this very file, are not annals'.
+const running = () => process.getActiveResourcesInfo().filter((name) => !/^(?:PipeWrap|TTYWrap|FSReq)/.test(name))
+const before = state()
+const annals = await import('annals')
+const after = state()
+for (const key of Object.keys(before)) {
+  if (!isDeepStrictEqual(before[key], after[key])) throw new Error('importing annals changes ' + key)
+}
+if (running().length > 0) throw new Error('left running: ' + running())
+if (typeof annals.openEventStore !== 'function') throw new Error('openEventStore is not exported')
+if ('default' in annals) throw new Error('there is a default export')
+`,
+  )
+  t.same(node(application, 'quiet.mjs'), { status: 0, stdout: '', stderr: '' })
+  t.end()
+})
+
+t.test('its types resolve under nodenext, from ES modules and from CommonJS', (t) => {
+  symlinkSync(join(process.cwd(), 'node_modules/@types'), join(application, 'node_modules/@types'), 'junction')
+  symlinkSync(
+    join(process.cwd(), 'node_modules/undici-types'),
+    join(application, 'node_modules/undici-types'),
+    'junction',
+  )
+  writeFileSync(
+    join(application, 'typed.mts'),
+    `import { openEventStore, VersionConflictError } from 'annals'
+const store = await openEventStore('typed')
+const { version } = await store.append('account-1', [{ type: 'Opened', data: { owner: 'Ada' } }], { expectedVersion: 'noStream' })
+const next: number = version
+for await (const event of store.readStream('account-1', { fromOffset: 0 })) {
+  const offset: number = event.offset
+  console.log(offset, event.type, next)
+}
+export const isConflict = (error: unknown): boolean => error instanceof VersionConflictError && error.actual > 0
+// @ts-expect-error an expected version is a number or one of three words
+await store.append('account-1', [], { expectedVersion: 'sometimes' })
+await store.close()
+`,
+  )
+  writeFileSync(
+    join(application, 'typed.cts'),
+    `import annals = require('annals')
+export const open: typeof annals.openEventStore = annals.openEventStore
+`,
+  )
+  writeFileSync(
+    join(application, 'tsconfig.json'),
+    JSON.stringify({
+      compilerOptions: {
+        module: 'nodenext',
+        target: 'es2022',
+        lib: ['es2023', 'esnext.disposable'],
+        strict: true,
+        exactOptionalPropertyTypes: true,
+        skipLibCheck: false,
+        noEmit: true,
+        types: ['node'],
+      },
+      files: ['typed.mts', 'typed.cts'],
+    }),
+  )
+  const tsc = join(process.cwd(), 'node_modules/typescript/bin/tsc')
+  t.same(node(application, tsc, '-p', '.'), { status: 0, stdout: '', stderr: '' })
+  t.end()
+})
+
+t.test('every bundled package is named with its licence', (t) => {
+  const bundle = readFileSync(join(installed, 'dist/index.js'), 'utf8')
+  const notices = readFileSync(join(installed, 'dist/THIRD-PARTY-NOTICES.txt'), 'utf8')
+  const names = new Set(
+    [...bundle.matchAll(/^\/\/ (?:.*\/)?node_modules\/((?:@[^/]+\/)?[^/]+)\//gm)].map(([, name]) => name ?? ''),
+  )
+  t.ok(names.size > 0, 'the bundle says what it holds')
+  for (const name of names) {
+    t.match(notices, new RegExp(`^${name.replaceAll(/[/@-]/g, '.')} \\d+\\.\\d+\\.\\d+ \\(`, 'm'), name)
+  }
+  for (const name of ['graceful-fs', 'signal-exit']) t.notOk(names.has(name), name)
+  t.end()
+})
