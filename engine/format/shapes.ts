@@ -111,13 +111,26 @@ export function isWellFormed(text: string): boolean {
   return (text as string & { isWellFormed(): boolean }).isWellFormed()
 }
 
-/** Sets an own property whatever its name is: a plain assignment to `__proto__` would set the prototype. */
-export function setOwn(target: Record<string, unknown>, key: string, value: unknown): void {
-  if (key === '__proto__') {
+/**
+ * Sets an own property of an object that was just made, whatever its name is. A plain assignment to `__proto__` would set the
+ * prototype; one to `1023` would make V8 set aside 12 KB for the indexes below, two thousand times the bytes that ask for it.
+ *
+ * @param sparse what the call for the last property returned; at first false
+ * @returns whether V8 keeps the indexes of `target` in a table, which the first index brings about
+ */
+export function setOwn(target: Record<string, unknown>, key: string, value: unknown, sparse: boolean): boolean {
+  const first = key.charCodeAt(0)
+  if (first === 0x5f && key === '__proto__') {
     Object.defineProperty(target, key, { value, writable: true, enumerable: true, configurable: true })
+  } else if (!sparse && first >= 0x31 && first <= 0x39 && key.length > 1) {
+    // Only the table can hold a read-only element, and it stays when that is made like the others.
+    Object.defineProperty(target, key, { value, writable: false, enumerable: true, configurable: true })
+    Object.defineProperty(target, key, { writable: true })
+    return true
   } else {
     target[key] = value
   }
+  return sparse
 }
 
 function sameKeys(a: readonly string[], b: readonly string[]): boolean {
@@ -126,7 +139,8 @@ function sameKeys(a: readonly string[], b: readonly string[]): boolean {
 
 function readByLoop(keys: readonly string[], source: ValueSource, depth: number): object {
   const result: Record<string, unknown> = {}
-  for (const key of keys) setOwn(result, key, source.read(depth))
+  let sparse = false
+  for (const key of keys) sparse = setOwn(result, key, source.read(depth), sparse)
   return result
 }
 

@@ -12,8 +12,6 @@ import {
   ValueFormatError,
 } from './value-format.js'
 
-/** A buffer larger than this is not held on to after decoding. */
-const MAX_HELD_BYTES = 1024 * 1024
 
 /**
  * Decodes values as `docs/values.md` defines it. Bytes are never trusted: a length is compared with what is left before
@@ -32,7 +30,8 @@ export class ValueDecoder implements ValueSource {
   }
 
   /**
-   * Returns the value that `bytes` holds from `start` up to `end`. It shares no memory with `bytes`.
+   * Returns the value that `bytes` holds from `start` up to `end`. It shares no memory with `bytes`,
+   * but the decoder refers to `bytes` until it decodes from another buffer.
    *
    * @throws ValueFormatError if the range is not exactly one encoded value
    */
@@ -42,17 +41,9 @@ export class ValueDecoder implements ValueSource {
     this.#at = start
     this.#end = Math.min(end, bytes.length)
     this.#strings.begin(bytes, this.#view, this.#end)
-    try {
-      const value = this.read(0)
-      if (this.#at !== end) this.#fail('value is followed by other bytes')
-      return value
-    } finally {
-      if (bytes.length > MAX_HELD_BYTES) {
-        this.#bytes = Buffer.alloc(0)
-        this.#view = new DataView(new ArrayBuffer(0))
-        this.#strings.begin(this.#bytes, this.#view, 0)
-      }
-    }
+    const value = this.read(0)
+    if (this.#at !== end) this.#fail('value is followed by other bytes')
+    return value
   }
 
   /** Reads the next value. For the readers of shapes; everybody else calls `decode`. */
@@ -160,9 +151,10 @@ export class ValueDecoder implements ValueSource {
     this.#enter(count, 2, depth)
     const inner = depth + 1
     const result: Record<string, unknown> = {}
+    let sparse = false
     for (let index = 0; index < count; index++) {
       const key = this.#readKey()
-      setOwn(result, key, this.read(inner))
+      sparse = setOwn(result, key, this.read(inner), sparse)
     }
     if (count > 1 && Object.keys(result).length !== count) this.#fail('object has a key twice')
     return result

@@ -37,8 +37,7 @@ export class StringReader {
   read(at: number, byteCount: number): string | undefined {
     if (byteCount === 0) return ''
     const end = at + byteCount
-    if (!this.#isAscii(at, end)) return this.#readUtf8(at, end)
-    if (byteCount > MAX_PART_BYTES) return this.#bytes.latin1Slice(at, end)
+    if (byteCount > MAX_PART_BYTES || !this.#isAscii(at, end)) return this.#readUtf8(at, end)
     if (end > this.#windowEnd || at < this.#windowStart) this.#move(at)
     return this.#window.substring(at - this.#windowStart, end - this.#windowStart)
   }

@@ -62,11 +62,11 @@ export function writeNumber(writer: ByteWriter, value: number): void {
   }
 }
 
-/** Writes a string. Returns false, with nothing written, if it has a lone surrogate and so no UTF-8. */
+/** Writes a string. Returns false, with nothing that counts written, if it has a lone surrogate and so no UTF-8. */
 export function writeString(writer: ByteWriter, value: string): boolean {
   const units = value.length
   if (units >= SHORT_STRING) return writeLongString(writer, value)
-  if (writer.length + units + 2 > writer.capacity) writer.grow(units + 2)
+  if (writer.length + 3 * units + 2 > writer.capacity) writer.grow(3 * units + 2)
   const bytes = writer.bytes
   let at = writer.length
   if (units < 32) {
@@ -77,8 +77,49 @@ export function writeString(writer: ByteWriter, value: string): boolean {
   }
   for (let index = 0; index < units; index++) {
     const unit = value.charCodeAt(index)
-    if (unit > 0x7f) return writeLongString(writer, value)
+    if (unit > 0x7f) return writeShortUnicode(writer, value, at, index)
     bytes[at++] = unit
+  }
+  writer.length = at
+  return true
+}
+
+/** Goes on with a short string whose unit at `index` is the first beyond ASCII; there is room for three bytes a unit. */
+function writeShortUnicode(writer: ByteWriter, value: string, at: number, index: number): boolean {
+  const bytes = writer.bytes
+  const start = at - index
+  const units = value.length
+  while (index < units) {
+    const unit = value.charCodeAt(index++)
+    if (unit < 0x80) {
+      bytes[at++] = unit
+    } else if (unit < 0x800) {
+      bytes[at++] = 0xc0 | (unit >> 6)
+      bytes[at++] = 0x80 | (unit & 0x3f)
+    } else if (unit < 0xd800 || unit > 0xdfff) {
+      bytes[at++] = 0xe0 | (unit >> 12)
+      bytes[at++] = 0x80 | ((unit >> 6) & 0x3f)
+      bytes[at++] = 0x80 | (unit & 0x3f)
+    } else {
+      const low = index < units ? value.charCodeAt(index++) : 0
+      if (unit > 0xdbff || low < 0xdc00 || low > 0xdfff) return false
+      const point = (unit - 0xd800) * 0x400 + (low - 0xdc00) + 0x10000
+      bytes[at++] = 0xf0 | (point >> 18)
+      bytes[at++] = 0x80 | ((point >> 12) & 0x3f)
+      bytes[at++] = 0x80 | ((point >> 6) & 0x3f)
+      bytes[at++] = 0x80 | (point & 0x3f)
+    }
+  }
+  const byteCount = at - start
+  if (start - writer.length === 2) {
+    bytes[start - 1] = byteCount
+  } else if (byteCount < 32) {
+    bytes[start - 1] = 0xa0 | byteCount
+  } else {
+    // The header was that of a string of up to 31 bytes.
+    bytes.copyWithin(start + 1, start, at++)
+    bytes[start - 1] = 0xd9
+    bytes[start] = byteCount
   }
   writer.length = at
   return true
@@ -88,8 +129,7 @@ function writeLongString(writer: ByteWriter, value: string): boolean {
   const byteCount = Buffer.byteLength(value)
   if (byteCount !== value.length && !isWellFormed(value)) return false
   writer.ensure(byteCount + 5)
-  if (byteCount < 32) writer.u8(0xa0 | byteCount)
-  else if (byteCount < 0x100) writeLength8(writer, 0xd9, byteCount)
+  if (byteCount < 0x100) writeLength8(writer, 0xd9, byteCount)
   else writeLength(writer, 0xda, byteCount)
   writer.utf8(value, byteCount)
   return true
