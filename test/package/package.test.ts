@@ -138,6 +138,26 @@ t.test('[Z1] works bundled into an application', (t) => {
   t.end()
 })
 
+const addon = 'node_modules/sse4_crc32/build/Release/crc32c.node'
+const withoutAddon = existsSync(addon) ? false : 'the addon could not be compiled here'
+
+t.test('[Z1] takes the native CRC-32C where the application has it', { skip: withoutAddon }, (t) => {
+  const other = join(folder, 'with-addon')
+  install(join(folder, packed.filename), other)
+  writeFileSync(
+    join(other, 'use.mjs'),
+    `import { createRequire } from 'node:module'
+import * as annals from 'annals'
+${ROUND_TRIP}
+await roundTrip(annals, process.argv[2])
+console.log(Object.keys(createRequire(import.meta.url).cache).some((name) => name.endsWith('crc32c.node')))`,
+  )
+  t.same(node(other, 'use.mjs', 'without'), { status: 0, stdout: `${EVENTS}false\n`, stderr: '' }, 'without')
+  symlinkSync(join(process.cwd(), 'node_modules/fast-crc32c'), join(other, 'node_modules/fast-crc32c'), 'junction')
+  t.same(node(other, 'use.mjs', 'with').stdout.split('\n').at(-2), 'true', 'with')
+  t.end()
+})
+
 t.test('importing it changes nothing in the process, prints nothing and leaves nothing running', (t) => {
   writeFileSync(
     join(application, 'quiet.mjs'),
