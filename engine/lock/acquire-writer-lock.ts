@@ -21,8 +21,8 @@ export interface WriterLockOptions {
 /** Openers that meet one dead lock at once may each have to look again a few times. */
 const MAX_ROUNDS = 8
 const POLL_MS = 5
-/** How long a lock that is not ours may stand unchanged in our way once the epoch is ours. See `#settle`. */
-const YIELD_MS = 250
+/** How long a lock that is not ours may stand unchanged in our way once the newest epoch is ours. See `#settle`. */
+const YIELD_MS = 25
 /** How long an opener waits for others to make way or to say who they are. */
 const PATIENCE_MS = 2_000
 
@@ -68,7 +68,8 @@ interface Claim {
  *   only that one removes the directory. With the directory first, each of several openers may remove the one that
  *   another has just made.
  *
- * Where the two meet, the newest epoch wins and the others make way.
+ * Where the two meet, the newest epoch wins and the others make way. They leave the directory alone: between making one
+ * and looking at it, it may have been replaced, so that only the owner of the newest epoch knows whose it is.
  */
 class Acquisition {
   readonly #environment: Environment
@@ -102,7 +103,7 @@ class Acquisition {
       }
       if (verdict === 'held') throw await this.#locked()
       if (verdict === 'doubtful') continue
-      const writer = verdict === 'free' ? await this.#begin() : await this.#takeOver(seen)
+      const writer = verdict === 'free' ? await this.#begin(seen) : await this.#takeOver(seen)
       if (writer !== undefined) return writer
       await pause(this.#environment, POLL_MS) // whoever was faster is about to say who it is
     }
@@ -132,16 +133,20 @@ class Acquisition {
   }
 
   /** Nobody holds the store: lock, then epoch. Undefined when somebody was faster. */
-  async #begin(): Promise<WriterLock | undefined> {
+  async #begin(seen: Sighting): Promise<WriterLock | undefined> {
     const lock = await this.#takeLock()
     if (lock === undefined) return undefined
     let claim: Claim | undefined
     try {
-      claim = this.#claim(this.#epochs.newest() + 1)
-    } finally {
-      if (claim === undefined) await lock.release()
+      // Not the greatest now plus one: that would fence whoever opened the store since we looked.
+      claim = this.#claim(seen.epoch + 1)
+    } catch (error) {
+      await lock.release()
+      throw error
     }
-    return claim === undefined ? undefined : this.#finish(claim, await this.#settle(claim, lock))
+    if (claim !== undefined) return this.#finish(claim, await this.#settle(claim, lock))
+    lock.abandon()
+    return undefined
   }
 
   /** A dead or silent holder's lock is there: epoch, then lock. Undefined when somebody was faster. */
@@ -172,8 +177,8 @@ class Acquisition {
 
   /**
    * Brings epoch and lock together: ours is the newest epoch, so the lock is ours to have. What stands in the way is the
-   * lock that may be replaced, or one of an opener that finds out this moment that it was too late and removes it, or of
-   * one that died before it could. So one that stands there unchanged for long may be replaced as well.
+   * lock that may be replaced, or that of an opener who is about to find out that it was too late. It gets a moment,
+   * because it may also be about to make the next epoch, and then should not find its lock gone.
    */
   async #settle(claim: Claim, held?: LockDirectory, dead?: LockIdentity): Promise<LockDirectory> {
     const { files } = this.#environment
@@ -195,7 +200,7 @@ class Acquisition {
       throw await this.#locked()
     } catch (error) {
       claim.file.close()
-      await lock?.release()
+      lock?.abandon()
       throw error
     }
   }
@@ -232,9 +237,10 @@ function settled(call: (done: Done) => void): Promise<void> {
   return new Promise((resolve, reject) => call((error) => (error === null ? resolve() : reject(error))))
 }
 
-/** Waits by the clock of the environment, whose timers let a process end: somebody awaits this one. */
+/** Waits by the clock of the environment. Its timers let the process end, which must not happen in mid-opening. */
 function pause(environment: Environment, milliseconds: number): Promise<void> {
   return new Promise((resolve) => {
+    // eslint-disable-next-line no-restricted-globals -- tells no time, only holds the process
     const alive = setInterval(() => undefined, 60_000)
     environment.after(milliseconds, () => {
       clearInterval(alive)

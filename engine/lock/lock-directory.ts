@@ -100,7 +100,7 @@ export class LockDirectory {
   /** Stops renewing and leaves the directory alone. */
   abandon(): void {
     this.#mayRemove = false
-    void this.release()
+    this.release().catch(() => undefined) // it never rejects; nobody waits for the timer to be stopped
   }
 
   #lose(error: Error): void {

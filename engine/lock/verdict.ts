@@ -36,8 +36,8 @@ export function judge(seen: Sighting, self: ProcessIdentity, now: number, stale:
   if (seen.holder === undefined) return 'doubtful'
   if (isDead(seen.holder, self)) return 'dead'
   // Making an epoch is a sign of life too: a lock is taken over by making an epoch before replacing the old lock.
-  const age = now - Math.max(seen.lock.modificationTime, seen.epochTime ?? 0)
-  return Math.abs(age) > stale ? 'doubtful' : 'held'
+  const isRecent = (time: number) => Math.abs(now - time) <= stale
+  return isRecent(seen.lock.modificationTime) || isRecent(seen.epochTime ?? 0) ? 'held' : 'doubtful'
 }
 
 /** Tells whether two sightings show the same, so that in between nobody gave a sign of life. */

@@ -119,10 +119,12 @@ export class HeldWriterLock implements WriterLock {
         const who = holder ? `process ${holder.pid} on ${quote(holder.host)}` : 'another process'
         return { code: 'ERR_LOCK_LOST', reason: `${who} has opened it for writing since` }
       }
-      if (!this.#isNewest())
+      if (!this.#isNewest()) {
         return { code: 'ERR_LOCK_LOST', reason: 'it was replaced, or its epoch files were removed' }
-      if (!this.#lock.isThere())
+      }
+      if (!this.#lock.isThere()) {
         return { code: 'ERR_LOCK_LOST', reason: `its lock ${quote(this.#lock.path)} was removed` }
+      }
     } catch {
       // Told below.
     }

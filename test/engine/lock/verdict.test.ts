@@ -1,0 +1,37 @@
+import t from 'tap'
+import type { ProcessIdentity } from '../../../engine/io/file-system.js'
+import { judge, type Sighting, type Verdict } from '../../../engine/lock/verdict.js'
+
+const NOW = 1_700_000_000_000
+const STALE = 10_000
+const lockAt = (modificationTime: number) => ({ kind: 'directory' as const, size: 0, inode: 1, modificationTime })
+const holder = { pid: 7, host: 'here', incarnation: 'i', since: NOW, epoch: 3 }
+const fresh: Sighting = { lock: lockAt(NOW - 1), epoch: 3, holder, epochTime: NOW - 90_000 }
+
+function self(answer: 'alive' | 'dead' | 'unknown'): ProcessIdentity {
+  return { pid: 8, host: 'here', incarnation: 'j', isAlive: () => answer }
+}
+
+const rows: readonly [name: string, seen: Sighting, life: 'alive' | 'dead' | 'unknown', verdict: Verdict][] = [
+  ['no lock', { ...fresh, lock: undefined }, 'alive', 'free'],
+  ['no lock, nothing known', { lock: undefined, epoch: 0, holder: undefined, epochTime: undefined }, 'dead', 'free'],
+  ['dead on this host', fresh, 'dead', 'dead'],
+  ['dead on this host, lock from the future', { ...fresh, lock: lockAt(NOW + 1e9) }, 'dead', 'dead'],
+  ['the same pid on another host', { ...fresh, holder: { ...holder, host: 'there' } }, 'dead', 'held'],
+  ['alive', fresh, 'alive', 'held'],
+  ['no way to tell', fresh, 'unknown', 'held'],
+  ['exactly stale', { ...fresh, lock: lockAt(NOW - STALE) }, 'alive', 'held'],
+  ['longer than stale', { ...fresh, lock: lockAt(NOW - STALE - 1) }, 'alive', 'doubtful'],
+  ['old lock, new epoch', { ...fresh, lock: lockAt(NOW - STALE - 1), epochTime: NOW - 5 }, 'alive', 'held'],
+  ['clock set back since, lock renewed', { ...fresh, epochTime: NOW + 1e9 }, 'alive', 'held'],
+  ['from the future', { ...fresh, lock: lockAt(NOW + STALE + 1), epochTime: NOW + STALE + 1 }, 'unknown', 'doubtful'],
+  ['year 1970', { ...fresh, lock: lockAt(0), epochTime: 0 }, 'alive', 'doubtful'],
+  ['holder unknown', { ...fresh, holder: undefined }, 'alive', 'doubtful'],
+  ['lock but no epoch', { ...fresh, epoch: 0, holder: undefined, epochTime: undefined }, 'dead', 'doubtful'],
+]
+
+for (const [name, seen, life, verdict] of rows) {
+  t.test(`[F4] judge: ${name}: ${verdict}`, async (t) => {
+    t.equal(judge(seen, self(life), NOW, STALE), verdict)
+  })
+}
