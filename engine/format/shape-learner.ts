@@ -1,5 +1,6 @@
 import { MAX_SHAPE_ID, MAX_SHAPE_KEYS } from '../limits.js'
-import { refuseKeys, type ShapeDefinition, type ShapeTable } from './shapes.js'
+import type { ByteWriter } from './byte-writer.js'
+import { COMPILE_AFTER_USES, refuseKeys, type ShapeDefinition, type ShapeTable } from './shapes.js'
 
 /** Sightings after which a key list becomes a shape while the table is empty. */
 const FIRST_SIGHTINGS = 8
@@ -87,6 +88,23 @@ export class ShapeLearner {
   }
 }
 
+/** What a shape writer hands its values to. */
+export interface ValueSink {
+  /** Writes the next value; `depth` is the number of containers around it. */
+  write(writer: ByteWriter, value: unknown, depth: number): void
+  /** Makes of an error what is to be thrown: it knows now that it came from property `key` of `container`. */
+  locate(error: unknown, writer: ByteWriter, container: object, key: string): unknown
+}
+
+/** Writes the values of an object whose keys are those of one shape. */
+type ShapeWriter = (
+  sink: ValueSink,
+  writer: ByteWriter,
+  value: object,
+  depth: number,
+  keys: readonly string[],
+) => void
+
 /** A step in the tree of known shapes: the key lists that begin alike share their first nodes. */
 export class ShapeNode {
   /** The child taken last and its key: compared first, by pointer, before the map is asked. */
@@ -96,6 +114,9 @@ export class ShapeNode {
   id = 0
   /** When the shape was listed as used last; see ValueEncoder.begin. */
   usedIn = 0
+  /** Writes the values of this shape; undefined until it has been used a while. */
+  values: ShapeWriter | undefined = undefined
+  #uses = 0
   readonly #children = new Map<string, ShapeNode>()
 
   /** The node after `key`, if a shape goes that way. */
@@ -107,6 +128,11 @@ export class ShapeNode {
       this.lastChild = child
     }
     return child
+  }
+
+  /** Counts a use by the general writer, and makes one for this shape in time. */
+  count(keys: readonly string[]): void {
+    if (++this.#uses === COMPILE_AFTER_USES) this.values = compileWriter(keys)
   }
 
   /** Adds the path of a shape below this node, which is the root. */
@@ -122,4 +148,15 @@ export class ShapeNode {
     }
     node.id = shape.id
   }
+}
+
+/**
+ * Compiles `sink.write(writer, value["id"], depth); …`: V8 then knows where each property is, where `value[key]` for changing
+ * keys has to search. Keys appear in the text as JSON strings only.
+ */
+function compileWriter(keys: readonly string[]): ShapeWriter {
+  const writes = keys.map((key, index) => `at = ${index}; sink.write(writer, value[${JSON.stringify(key)}], depth);`)
+  const body = `let at = 0
+    try { ${writes.join(' ')} } catch (error) { throw sink.locate(error, writer, value, keys[at]) }`
+  return new Function('sink', 'writer', 'value', 'depth', 'keys', body) as ShapeWriter
 }

@@ -31,13 +31,14 @@ export class Shape implements ShapeDefinition {
     let uses = 0
     // Compiling costs as much as some dozen reads, so a file with many shapes and few objects of each stays cheap.
     this.reader = (source, depth) => {
-      if (compile && ++uses === COMPILE_AFTER_READS) this.reader = compileReader(keys)
+      if (compile && ++uses === COMPILE_AFTER_USES) this.reader = compileReader(keys)
       return readByLoop(keys, source, depth)
     }
   }
 }
 
-const COMPILE_AFTER_READS = 32
+/** Uses after which code is made for a shape, on either side. */
+export const COMPILE_AFTER_USES = 32
 
 /** The shapes of a store. Its owner makes every definition durable before the first value that uses it. */
 export class ShapeTable {
@@ -48,6 +49,11 @@ export class ShapeTable {
   /** @param options.compile default: whether this process may make functions from text */
   constructor(options?: { readonly compile?: boolean | undefined }) {
     this.#compile = options?.compile ?? canCompile()
+  }
+
+  /** Whether code may be made for shapes. */
+  get compiles(): boolean {
+    return this.#compile
   }
 
   /** Number of known shapes. */

@@ -1,7 +1,7 @@
 import { InvalidEventError } from '../errors.js'
 import { MAX_DEPTH, MAX_SHAPE_KEYS } from '../limits.js'
 import type { ByteWriter } from './byte-writer.js'
-import { ShapeLearner, ShapeNode } from './shape-learner.js'
+import { ShapeLearner, ShapeNode, type ValueSink } from './shape-learner.js'
 import type { ShapeDefinition, ShapeTable } from './shapes.js'
 import { EXT_MAP, EXT_SET, SHAPED } from './value-format.js'
 import { isDisguised, kindOf } from './value-kinds.js'
@@ -25,11 +25,12 @@ const NO_SHAPES: readonly ShapeDefinition[] = Object.freeze([])
  * Shapes are taken into use in three steps, so that no value can be written before the definition it needs: the encoder
  * *proposes* a key list it has seen often; the owner writes the definition; `adopt` makes the encoder use it.
  */
-export class ValueEncoder {
+export class ValueEncoder implements ValueSink {
   readonly #shapes: ShapeTable
   readonly #learner: ShapeLearner | undefined
   readonly #root = new ShapeNode()
-  readonly #used: number[] = []
+  readonly #compile: boolean
+  #used: number[] = []
   /** Number of the current record, to list each shape once. */
   #record = 1
   #busy = false
@@ -42,18 +43,19 @@ export class ValueEncoder {
    */
   constructor(shapes: ShapeTable, options: { readonly learn: boolean; readonly maxShapes: number }) {
     this.#shapes = shapes
+    this.#compile = shapes.compiles
     this.#learner = options.learn ? new ShapeLearner(shapes, options.maxShapes) : undefined
     for (const definition of shapes.definitions()) this.#root.add(definition)
   }
 
-  /** Ids of the shapes used since `begin`, each once, in the order of first use. The same array every time. */
+  /** Ids of the shapes used since `begin`, each once, in the order of first use. */
   get used(): readonly number[] {
     return this.#used
   }
 
   /** Starts a record: `used` is empty again. */
   begin(): void {
-    this.#used.length = 0
+    if (this.#used.length > 0) this.#used = []
     this.#record++
   }
 
@@ -85,7 +87,7 @@ export class ValueEncoder {
     if (this.#busy) throw new InvalidEventError(root, 'it is appended by a getter of another event')
     this.#busy = true
     try {
-      this.#write(writer, value, 0)
+      this.write(writer, value, 0)
     } catch (error) {
       if (error instanceof Refusal) throw error.toError(root)
       throw error
@@ -94,7 +96,8 @@ export class ValueEncoder {
     }
   }
 
-  #write(writer: ByteWriter, value: unknown, depth: number): void {
+  /** Writes a value inside of another. For the writers of shapes; everybody else calls `encode`. */
+  write(writer: ByteWriter, value: unknown, depth: number): void {
     switch (typeof value) {
       case 'string':
         if (!writeString(writer, value)) throw new Refusal('it has a lone surrogate, so it is no Unicode text')
@@ -120,6 +123,11 @@ export class ValueEncoder {
       case 'symbol':
         throw new Refusal('a symbol is not data')
     }
+  }
+
+  /** Adds a step to the path of a refusal. For the writers of shapes. */
+  locate(error: unknown, writer: ByteWriter, container: object, key: string): unknown {
+    return locate(refusalOf(error, writer), container, 'property', key)
   }
 
   #writeObject(writer: ByteWriter, value: object, depth: number): void {
@@ -164,9 +172,11 @@ export class ValueEncoder {
         if (shape.usedIn !== this.#record) this.#use(shape)
         writer.u8(SHAPED)
         writeNumber(writer, shape.id)
+        if (shape.values !== undefined) return shape.values(this, writer, value, depth + 1, keys)
+        if (this.#compile) shape.count(keys)
         for (let index = 0; index < keys.length; index++) {
           at = keys[index]!
-          this.#write(writer, value[at], depth + 1)
+          this.write(writer, value[at], depth + 1)
         }
         return
       }
@@ -175,7 +185,7 @@ export class ValueEncoder {
       for (let index = 0; index < keys.length; index++) {
         at = keys[index]!
         if (!writeString(writer, at)) throw new Refusal('its key has a lone surrogate, so it is no Unicode text')
-        this.#write(writer, value[at], depth + 1)
+        this.write(writer, value[at], depth + 1)
       }
     } catch (error) {
       const refusal = refusalOf(error, writer)
@@ -210,7 +220,7 @@ export class ValueEncoder {
         at = index
         const element = value[index]
         if (element === undefined && !Object.hasOwn(value, index)) throw new Refusal('the array has a hole here')
-        this.#write(writer, element, depth + 1)
+        this.write(writer, element, depth + 1)
       }
       at = undefined
       if (Object.keys(value).length !== count) throw new Refusal('it is an array with properties besides its elements')
@@ -233,10 +243,10 @@ export class ValueEncoder {
     try {
       for (const [key, element] of Map.prototype.entries.call(value) as MapIterator<[unknown, unknown]>) {
         inKey = true
-        this.#write(writer, key, depth + 1)
+        this.write(writer, key, depth + 1)
         inKey = false
         name = typeof key === 'string' ? key : at
-        this.#write(writer, element, depth + 1)
+        this.write(writer, element, depth + 1)
         // A getter may have changed it; one that always adds would never end.
         if (++at > count) break
       }
@@ -256,7 +266,7 @@ export class ValueEncoder {
     let at = 0
     try {
       for (const element of Set.prototype.values.call(value) as SetIterator<unknown>) {
-        this.#write(writer, element, depth + 1)
+        this.write(writer, element, depth + 1)
         if (++at > count) break
       }
     } catch (error) {

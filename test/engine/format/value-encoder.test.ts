@@ -87,6 +87,22 @@ for (const [name, value, path, reason] of REFUSED) {
   })
 }
 
+t.test('[fault 61] paths and causes are the same in objects of a shape, whose writer is compiled in time', async (t) => {
+  const codec = new Codec()
+  const item = (price: unknown) => ({ sku: 'x', 'unit price': { net: price } })
+  for (let n = 0; n < 100; n++) {
+    const order = { items: [item(1), item(() => 1)] }
+    t.equal((thrownBy(() => codec.encode(order)) as InvalidEventError).path, 'data.items[1]["unit price"].net')
+    const getter = { sku: 1, get 'unit price'() { return thrower() } }
+    const error = thrownBy(() => codec.encode(getter)) as InvalidEventError
+    t.equal(error.path, 'data["unit price"]')
+    t.equal(error.cause, boom)
+    t.throws(() => codec.encode(Object.assign(item(1), { [Symbol('x')]: 1 })), /symbol/)
+    t.same(codec.roundTrip(item(n)), item(n))
+  }
+  t.equal(codec.shapes.size, 4)
+})
+
 t.test('[fault 61] what a getter threw is the cause', async (t) => {
   const codec = new Codec()
   for (const value of [{ get a() { return thrower() } }, new Proxy([1], { get: thrower }), new Proxy({}, { getPrototypeOf: thrower })]) {
