@@ -35,7 +35,9 @@ function annals(name: string, learn: boolean): Codec {
   const shapes = new ShapeTable()
   const encoder = new ValueEncoder(shapes, { learn, maxShapes: defaultLimits.shapes })
   const decoder = new ValueDecoder(shapes)
-  const writer = new ByteWriter(Buffer.allocUnsafeSlow(BUFFER_BYTES), (least) => Buffer.allocUnsafeSlow(Math.max(BUFFER_BYTES, least)))
+  const writer = new ByteWriter(Buffer.allocUnsafeSlow(BUFFER_BYTES), (least) =>
+    Buffer.allocUnsafeSlow(Math.max(BUFFER_BYTES, least)),
+  )
   const encode = (value: unknown) => {
     encoder.begin()
     writer.mark = writer.length
@@ -115,7 +117,13 @@ async function compare(variant: Variant): Promise<void> {
   console.log(`\n${variant.name}\n${row('', 'encode ns', '', 'decode ns', '', 'bytes')}`)
   for (const [name, bytes] of sizes) {
     const ratio = (times: ReadonlyMap<string, number>) => `x${(times.get(name)! / times.get(YARDSTICK)!).toFixed(2)}`
-    const cells = [encoded.get(name)!.toFixed(0), ratio(encoded), decoded.get(name)!.toFixed(0), ratio(decoded), bytes.toFixed(0)]
+    const cells = [
+      encoded.get(name)!.toFixed(0),
+      ratio(encoded),
+      decoded.get(name)!.toFixed(0),
+      ratio(decoded),
+      bytes.toFixed(0),
+    ]
     console.log(row(name, ...cells))
   }
 }

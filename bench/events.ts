@@ -93,13 +93,21 @@ export const variants: readonly Variant[] = [
   },
   {
     name: 'text',
-    event: (n) => ({ type: 'NoteWritten', data: { title: `Note ${n}`, text: `line ${n} of a longer text. `.repeat(80) }, metadata: undefined }),
+    event: (n) => ({
+      type: 'NoteWritten',
+      data: { title: `Note ${n}`, text: `line ${n} of a longer text. `.repeat(80) },
+      metadata: undefined,
+    }),
   },
   {
     name: 'dynamic keys',
     event: (n) => {
       const random = randomFrom(n)
-      return { type: 'VotesCounted', data: Object.fromEntries(Array.from({ length: 6 }, () => [uuid(random), random() % 100])), metadata: undefined }
+      return {
+        type: 'VotesCounted',
+        data: Object.fromEntries(Array.from({ length: 6 }, () => [uuid(random), random() % 100])),
+        metadata: undefined,
+      }
     },
   },
 ]

@@ -97,13 +97,7 @@ export interface ValueSink {
 }
 
 /** Writes the values of an object whose keys are those of one shape. */
-type ShapeWriter = (
-  sink: ValueSink,
-  writer: ByteWriter,
-  value: object,
-  depth: number,
-  keys: readonly string[],
-) => void
+type ShapeWriter = (sink: ValueSink, writer: ByteWriter, value: object, depth: number, keys: readonly string[]) => void
 
 /** A step in the tree of known shapes: the key lists that begin alike share their first nodes. */
 export class ShapeNode {

@@ -12,7 +12,6 @@ import {
   ValueFormatError,
 } from './value-format.js'
 
-
 /**
  * Decodes values as `docs/values.md` defines it. Bytes are never trusted: a length is compared with what is left before
  * anything is allocated, so memory stays within a small multiple of the input, and nesting is bounded.

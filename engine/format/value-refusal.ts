@@ -34,7 +34,10 @@ export class Refusal {
     const cycle = this.reason === TOO_DEEP ? findCycle(steps) : undefined
     if (cycle === undefined) return new InvalidEventError(formatPath(root, steps), this.reason, options)
     const outer = formatPath(root, steps.slice(0, cycle.start))
-    return new InvalidEventError(formatPath(root, steps.slice(0, cycle.end)), `it contains itself: it is the value at ${outer}`)
+    return new InvalidEventError(
+      formatPath(root, steps.slice(0, cycle.end)),
+      `it contains itself: it is the value at ${outer}`,
+    )
   }
 }
 

@@ -9,7 +9,10 @@ const MAX_CACHED_KEY_BYTES = 32
 const KEY_CACHE_SLOTS = 1024
 
 /** What `toString` calls in the end. */
-type Sliced = Buffer & { latin1Slice(start: number, end: number): string; utf8Slice(start: number, end: number): string }
+type Sliced = Buffer & {
+  latin1Slice(start: number, end: number): string
+  utf8Slice(start: number, end: number): string
+}
 
 /**
  * Makes strings from UTF-8. A native call per string is what decoding would spend most of its time on, so a window of up to
@@ -49,7 +52,7 @@ export class StringReader {
     const end = at + byteCount
     let hash = byteCount
     for (let index = at; index < end; index++) hash = (Math.imul(hash, 31) + bytes[index]!) | 0
-    const slot = hash & (KEY_CACHE_SLOTS - 1)
+    const slot = (hash ^ (hash >>> 15)) & (KEY_CACHE_SLOTS - 1)
     const known = this.#keys[slot]
     if (known !== undefined && known.length === byteCount) {
       let index = 0

@@ -77,7 +77,10 @@ t.test('used lists each shape of a record once, in the order of first use', asyn
   fresh.writer.mark = 0
   encoder.encode(fresh.writer, [{ b: 1, c: { a: 1 } }, { a: 2 }, { b: 1, c: { d: 1 } }], 'data')
   t.same(encoder.used, [300, 7, 200])
-  t.equal(hex(Buffer.from(fresh.writer.bytes.subarray(0, fresh.writer.length))), '93c1cd012c01c10701c10702c1cd012c01c1ccc801')
+  t.equal(
+    hex(Buffer.from(fresh.writer.bytes.subarray(0, fresh.writer.length))),
+    '93c1cd012c01c10701c10702c1cd012c01c1ccc801',
+  )
   encoder.begin()
   t.same(encoder.used, [])
 })
@@ -103,19 +106,22 @@ t.test('nothing is proposed without learning, for empty, large or rare key lists
   assert.deepStrictEqual(codec.roundTrip(full), full)
 })
 
-t.test('dynamic keys do not grow the memory of the learner, and frequent lists are still found among them', async (t) => {
-  const codec = new Codec()
-  const dynamic = (n: number) => ({ [`user-${n}-${'x'.repeat(200)}`]: 1 })
-  for (let n = 0; n < 5000; n++) codec.encode(dynamic(n))
-  const before = process.memoryUsage().heapUsed
-  for (let n = 5000; n < 50_000; n++) codec.encode(dynamic(n))
-  t.ok(process.memoryUsage().heapUsed - before < 40_000_000)
-  for (let n = 0; n < 5000; n++) {
-    codec.encode(dynamic(n))
-    codec.encode({ order: n, amount: 1 })
-  }
-  t.match(codec.shapes.definitions(), [{ keys: ['order', 'amount'] }])
-})
+t.test(
+  'dynamic keys do not grow the memory of the learner, and frequent lists are still found among them',
+  async (t) => {
+    const codec = new Codec()
+    const dynamic = (n: number) => ({ [`user-${n}-${'x'.repeat(200)}`]: 1 })
+    for (let n = 0; n < 5000; n++) codec.encode(dynamic(n))
+    const before = process.memoryUsage().heapUsed
+    for (let n = 5000; n < 50_000; n++) codec.encode(dynamic(n))
+    t.ok(process.memoryUsage().heapUsed - before < 40_000_000)
+    for (let n = 0; n < 5000; n++) {
+      codec.encode(dynamic(n))
+      codec.encode({ order: n, amount: 1 })
+    }
+    t.match(codec.shapes.definitions(), [{ keys: ['order', 'amount'] }])
+  },
+)
 
 t.test('the last places are given only to what is very frequent', async (t) => {
   const sightings = (known: number): number => {

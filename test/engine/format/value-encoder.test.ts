@@ -36,7 +36,14 @@ const REFUSED: readonly (readonly [name: string, value: unknown, path: string, r
   ['boxed bigint', Object(1n), 'data', /BigInt/],
   ['WeakMap', new WeakMap(), 'data', /WeakMap/],
   ['Promise', { p: Promise.resolve(1) }, 'data.p', /Promise/],
-  ['arguments', (function () { return arguments })(), 'data', /symbol/], // eslint-disable-line prefer-rest-params
+  [
+    'arguments',
+    (function () {
+      return arguments
+    })(),
+    'data',
+    /symbol/,
+  ], // eslint-disable-line prefer-rest-params
   ['class derived from Map', new (class M extends Map {})(), 'data', /plain data/],
   ['class derived from Array', new (class L extends Array {})(), 'data', /plain data/],
   ['class derived from Date', new (class D extends Date {})(), 'data', /plain data/],
@@ -50,7 +57,18 @@ const REFUSED: readonly (readonly [name: string, value: unknown, path: string, r
   ['array with a symbol', { a: Object.assign([1], { [Symbol('x')]: 1 }) }, 'data.a', /symbol/],
   ['sparse array', { a: [1, , 3] }, 'data.a[1]', /hole/], // eslint-disable-line no-sparse-arrays
   ['huge sparse array', new Array(4_000_000_000), 'data[0]', /hole/],
-  ['getter that throws', { a: { get b() { return thrower() } } }, 'data.a.b', /reading/],
+  [
+    'getter that throws',
+    {
+      a: {
+        get b() {
+          return thrower()
+        },
+      },
+    },
+    'data.a.b',
+    /reading/,
+  ],
   ['Proxy whose keys throw', { a: new Proxy({}, { ownKeys: thrower }) }, 'data.a', /reading/],
   ['Proxy whose values throw', { a: new Proxy({ x: 1 }, { get: thrower }) }, 'data.a.x', /reading/],
   ['Proxy whose prototype throws', { a: new Proxy({ x: 1 }, { getPrototypeOf: thrower }) }, 'data.a', /read/],
@@ -58,6 +76,7 @@ const REFUSED: readonly (readonly [name: string, value: unknown, path: string, r
   ['lone high surrogate', { a: 'x\ud800' }, 'data.a', /surrogate/],
   ['lone low surrogate', { a: '\udc00x' }, 'data.a', /surrogate/],
   ['reversed surrogates', { a: '\udc00\ud800' }, 'data.a', /surrogate/],
+  ['two low surrogates', { a: '\udc00\udc00' }, 'data.a', /surrogate/],
   ['lone surrogate in a long text', { a: `${'x'.repeat(100)}\ud800` }, 'data.a', /surrogate/],
   ['lone surrogate in a key', { a: { '\ud800': 1 } }, 'data.a["\\ud800"]', /surrogate/],
   ['cycle', cyclic, 'data.a.b[1]', /contains itself.*data\.a$/],
@@ -87,28 +106,48 @@ for (const [name, value, path, reason] of REFUSED) {
   })
 }
 
-t.test('[fault 61] paths and causes are the same in objects of a shape, whose writer is compiled in time', async (t) => {
-  const codec = new Codec()
-  const item = (price: unknown) => ({ sku: 'x', 'unit price': { net: price } })
-  for (let n = 0; n < 100; n++) {
-    const order = { items: [item(1), item(() => 1)] }
-    t.equal((thrownBy(() => codec.encode(order)) as InvalidEventError).path, 'data.items[1]["unit price"].net')
-    const getter = { sku: 1, get 'unit price'() { return thrower() } }
-    const error = thrownBy(() => codec.encode(getter)) as InvalidEventError
-    t.equal(error.path, 'data["unit price"]')
-    t.equal(error.cause, boom)
-    t.throws(() => codec.encode(Object.assign(item(1), { [Symbol('x')]: 1 })), /symbol/)
-    t.same(codec.roundTrip(item(n)), item(n))
-  }
-  t.equal(codec.shapes.size, 4)
-})
+t.test(
+  '[fault 61] paths and causes are the same in objects of a shape, whose writer is compiled in time',
+  async (t) => {
+    const codec = new Codec()
+    const item = (price: unknown) => ({ sku: 'x', 'unit price': { net: price } })
+    for (let n = 0; n < 100; n++) {
+      const order = { items: [item(1), item(() => 1)] }
+      t.equal((thrownBy(() => codec.encode(order)) as InvalidEventError).path, 'data.items[1]["unit price"].net')
+      const getter = {
+        sku: 1,
+        get 'unit price'() {
+          return thrower()
+        },
+      }
+      const error = thrownBy(() => codec.encode(getter)) as InvalidEventError
+      t.equal(error.path, 'data["unit price"]')
+      t.equal(error.cause, boom)
+      t.throws(() => codec.encode(Object.assign(item(1), { [Symbol('x')]: 1 })), /symbol/)
+      t.same(codec.roundTrip(item(n)), item(n))
+    }
+    t.equal(codec.shapes.size, 3)
+  },
+)
 
 t.test('[fault 61] what a getter threw is the cause', async (t) => {
   const codec = new Codec()
-  for (const value of [{ get a() { return thrower() } }, new Proxy([1], { get: thrower }), new Proxy({}, { getPrototypeOf: thrower })]) {
+  for (const value of [
+    {
+      get a() {
+        return thrower()
+      },
+    },
+    new Proxy([1], { get: thrower }),
+    new Proxy({}, { getPrototypeOf: thrower }),
+  ]) {
     t.equal((thrownBy(() => codec.encode(value)) as Error).cause, boom)
   }
-  const nothing = { get a() { throw undefined } } // eslint-disable-line @typescript-eslint/only-throw-error
+  const nothing = {
+    get a() {
+      throw undefined
+    },
+  } // eslint-disable-line @typescript-eslint/only-throw-error
   t.ok(thrownBy(() => codec.encode(nothing)) instanceof InvalidEventError)
 })
 
@@ -121,20 +160,45 @@ t.test(`[fault 61] ${MAX_DEPTH} levels are stored, one more is not`, async (t) =
 t.test('[fault 61] a value that changes while it is read is refused or stored as it was read', async (t) => {
   const codec = new Codec()
   const map = new Map<unknown, unknown>()
-  map.set(1, { get x() { return map.set(map.size + 1, map.get(1)).size } })
+  map.set(1, {
+    get x() {
+      return map.set(map.size + 1, map.get(1)).size
+    },
+  })
   t.throws(() => codec.encode(map), /changed/)
   const set = new Set<unknown>()
-  set.add({ get x() { return set.add(set.size).size } })
+  set.add({
+    get x() {
+      return set.add(set.size).size
+    },
+  })
   t.throws(() => codec.encode(set), /changed/)
-  const array: unknown[] = [{ get x() { return array.pop() } }, 2]
+  const array: unknown[] = [
+    {
+      get x() {
+        return array.pop()
+      },
+    },
+    2,
+  ]
   t.throws(() => codec.encode(array), /hole/)
-  const object: Record<string, unknown> = { get a() { delete object['b']; return 1 }, b: 2 }
+  const object: Record<string, unknown> = {
+    get a() {
+      delete object['b']
+      return 1
+    },
+    b: 2,
+  }
   t.same(codec.roundTrip(object), { a: 1, b: undefined })
 })
 
 t.test('[fault 61] a getter that appends by the same encoder is refused, and the encoder goes on', async (t) => {
   const codec = new Codec()
-  const value = { get a() { return codec.encoder.encode(codec.writer, 1, 'inner') } }
+  const value = {
+    get a() {
+      return codec.encoder.encode(codec.writer, 1, 'inner')
+    },
+  }
   t.equal((thrownBy(() => codec.encode(value)) as InvalidEventError).path, 'data.a')
   t.same(codec.roundTrip([1]), [1])
 })
@@ -146,12 +210,18 @@ t.test('[fault 63] what the writer throws at a limit comes out as it is, also fr
     throw limit
   })
   const shared = { a: { b: [{ c: new Map([[1, new Set(['x'.repeat(100)])]]) }] } }
-  t.equal(thrownBy(() => codec.encoder.encode(writer, shared, 'data')), limit)
+  t.equal(
+    thrownBy(() => codec.encoder.encode(writer, shared, 'data')),
+    limit,
+  )
   // 2^100 leaves over shared references: bounded by the writer's limit alone.
   let bomb: unknown = 'x'
   for (let level = 0; level < 100; level++) bomb = [bomb, bomb]
   writer.length = 0
-  t.equal(thrownBy(() => codec.encoder.encode(writer, bomb, 'data')), limit)
+  t.equal(
+    thrownBy(() => codec.encoder.encode(writer, bomb, 'data')),
+    limit,
+  )
 })
 
 t.test('[A4] positions stay right when the buffer is replaced in the middle of a Map or a Set', async (t) => {

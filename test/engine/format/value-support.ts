@@ -104,8 +104,12 @@ export const standardValue: fc.Arbitrary<unknown> = fc.letrec<{ value: unknown }
     fc.constant(null),
     fc.date({ noInvalidDate: true, min: new Date(0), max: new Date(2 ** 34 * 1000 - 1) }),
     fc.array(tie('value'), { maxLength: 20 }),
-    fc.dictionary(fc.string({ unit: 'grapheme', maxLength: 40 }).filter((name) => name !== '__proto__'), tie('value'), {
-      noNullPrototype: true,
-    }),
+    fc.dictionary(
+      fc.string({ unit: 'grapheme', maxLength: 40 }).filter((name) => name !== '__proto__'),
+      tie('value'),
+      {
+        noNullPrototype: true,
+      },
+    ),
   ),
 })).value
