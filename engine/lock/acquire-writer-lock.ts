@@ -164,21 +164,20 @@ class Acquisition {
     })
   }
 
-  /** Makes an epoch. Undefined when it exists, or when a greater one does: then the number was free only because it is old. */
+  /** Makes an epoch. Undefined when it exists. Whether it is the newest is for `#settle` to see. */
   #claim(epoch: number): Claim | undefined {
     const { pid, host, incarnation } = this.#environment.process
     const holder = { pid, host, incarnation, since: this.#environment.now(), epoch }
     const file = this.#epochs.create(holder, this.#storeId)
-    if (file === undefined) return undefined
-    if (this.#epochs.newest() === epoch) return { epoch, file }
-    file.close()
-    return undefined
+    return file === undefined ? undefined : { epoch, file }
   }
 
   /**
    * Brings epoch and lock together: ours is the newest epoch, so the lock is ours to have. What stands in the way is the
    * lock that may be replaced, or that of an opener who is about to find out that it was too late. It gets a moment,
    * because it may also be about to make the next epoch, and then should not find its lock gone.
+   *
+   * The list is read once more first: a number can also be free because it was used and removed long ago.
    */
   async #settle(claim: Claim, held?: LockDirectory, dead?: LockIdentity): Promise<LockDirectory> {
     const { files } = this.#environment

@@ -118,6 +118,7 @@ for (const [start, prepare] of starts) {
         }
         if (valid.opener && valid.rival) t.fail('two writers', { call: calls })
         if (!valid.opener && !valid.rival) none++
+        if (valid.opener && rival !== undefined) t.fail('woke up and fenced who had come in between', { call: calls })
         await opener.ask(directory, 'release')
         await opener.ask(directory, 'forget')
         if (valid.rival && !isValid(rival)) t.fail('the stopped one removed the lock of the rival', { call: calls })

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import type { Environment, FileSystem, ProcessIdentity } from '../../../engine/io/file-system.js'
 import { memoryEnvironment } from '../../../engine/io/memory-environment.js'
@@ -88,6 +89,47 @@ t.test('[F4] two stores in memory under one path do not know each other', async 
   t.same(a.names(STORE), ['epoch'])
 })
 
+t.test('[F4] each of two stores in memory under one path renews its lock', async (t) => {
+  const machines = [new Machine(), new Machine()]
+  const locks = await Promise.all(
+    machines.map((machine) => open(machine.process(1), { staleMs: 2000, updateMs: 1000 })),
+  )
+  await sleep(1500) // the first renewal finds its own lock in any case, the second by its name
+  for (const machine of machines) machine.clock += 60_000
+  await sleep(1100)
+  for (const machine of machines) t.ok(machine.files.stat(LOCK)!.modificationTime > machine.clock - 2000)
+  for (const lock of locks) {
+    lock.check()
+    await lock.release()
+  }
+})
+
+t.test('[F4] [fault 16] the epoch is durable before the lock is given', async (t) => {
+  const machine = new Machine()
+  const calls: string[] = []
+  const noting = (target: object, path: string): never =>
+    new Proxy(target, {
+      get(object, name) {
+        const value: unknown = Reflect.get(object, name, object)
+        if (typeof value !== 'function') return value
+        return (...args: unknown[]) => {
+          if (['sync', 'syncDirectory', 'writeSync'].includes(String(name))) {
+            calls.push(`${String(name)} ${name === 'syncDirectory' ? String(args[0]) : path}`)
+          }
+          const result: unknown = value.apply(object, args)
+          return name === 'open' ? noting(result as object, String(args[0])) : result
+        }
+      },
+    }) as never
+  await (await open(machine.process(1, { files: noting(machine.files, '') }))).release()
+  t.same(calls, [
+    `writeSync ${epochPath(1)}`,
+    `sync ${epochPath(1)}`,
+    `syncDirectory ${STORE}/epoch`,
+    `syncDirectory ${STORE}`,
+  ])
+})
+
 t.test('[F4] old epoch files are removed, the newest sixteen stay', async (t) => {
   const machine = new Machine()
   for (let i = 0; i < 20; i++) await (await open(machine.process(1))).release()
@@ -110,6 +152,14 @@ t.test('[F4] a newer epoch fences, even if its file and ours are removed again',
   t.throws(() => old.check(), { code: 'ERR_LOCK_LOST' }, 'for good')
   await old.release()
   t.same(machine.names(STORE), ['epoch', 'lock'], 'a lost lock is not released')
+})
+
+t.test('[F4] a fenced writer that has not noticed releases nothing', async (t) => {
+  const machine = new Machine()
+  const old = await open(machine.process(1))
+  machine.write(epochPath(2), new Uint8Array())
+  await old.release()
+  t.same(machine.names(STORE), ['epoch', 'lock'])
 })
 
 t.test('[F4] check looks at the next epoch before its own, as epochs are removed ascending', async (t) => {
