@@ -34,7 +34,11 @@ export class AnnalsError extends Error {
 
 /** ERR_INVALID_ARGUMENT, ERR_INVALID_NAME: the caller passed something that can never work. Nothing was written. */
 export class InvalidArgumentError extends AnnalsError {
-  constructor(message: string, code: 'ERR_INVALID_ARGUMENT' | 'ERR_INVALID_NAME' = 'ERR_INVALID_ARGUMENT', options?: ErrorOptions) {
+  constructor(
+    message: string,
+    code: 'ERR_INVALID_ARGUMENT' | 'ERR_INVALID_NAME' = 'ERR_INVALID_ARGUMENT',
+    options?: ErrorOptions,
+  ) {
     super(code, message, options)
   }
 }
@@ -43,10 +47,13 @@ export class InvalidArgumentError extends AnnalsError {
 export class InvalidEventError extends AnnalsError {
   /** Where in the event, for example `data.items[2].price`. */
   readonly path: string
+  /** Why, without where. */
+  readonly reason: string
 
   constructor(path: string, reason: string, options?: ErrorOptions) {
     super('ERR_INVALID_EVENT', `Cannot store ${path}: ${reason}`, options)
     this.path = path
+    this.reason = reason
   }
 }
 
@@ -73,7 +80,10 @@ export class VersionConflictError extends AnnalsError {
 
   constructor(stream: string, expected: ExpectedVersion, actual: number) {
     const wanted = typeof expected === 'number' ? `version ${expected}` : `'${expected}'`
-    super('ERR_VERSION_CONFLICT', `Cannot append to stream ${quote(stream)}: expected ${wanted}, current version is ${actual}`)
+    super(
+      'ERR_VERSION_CONFLICT',
+      `Cannot append to stream ${quote(stream)}: expected ${wanted}, current version is ${actual}`,
+    )
     this.stream = stream
     this.expected = expected
     this.actual = actual
@@ -101,6 +111,8 @@ export class StoreLockedError extends AnnalsError {
 
 /** ERR_CORRUPT: stored bytes are not what was written. Never served; `verify` lists all, `repair` heals. */
 export class CorruptionError extends AnnalsError {
+  /** What is wrong, without where. */
+  readonly reason: string
   readonly file: string
   /** Byte offset in the file where the damage starts. */
   readonly byte: number
@@ -108,9 +120,21 @@ export class CorruptionError extends AnnalsError {
   /** Offset in the stream of the first event that cannot be served. */
   readonly offset: number | undefined
 
-  constructor(reason: string, at: { file: string; byte: number; stream?: string | undefined; offset?: number | undefined }, options?: ErrorOptions) {
-    const what = at.stream === undefined ? '' : ` (stream ${quote(at.stream)}${at.offset === undefined ? '' : `, offset ${at.offset}`})`
-    super('ERR_CORRUPT', `Cannot read ${quote(at.file)} at byte ${at.byte}${what}: ${reason}; run verify, then repair`, options)
+  constructor(
+    reason: string,
+    at: { file: string; byte: number; stream?: string | undefined; offset?: number | undefined },
+    options?: ErrorOptions,
+  ) {
+    const what =
+      at.stream === undefined
+        ? ''
+        : ` (stream ${quote(at.stream)}${at.offset === undefined ? '' : `, offset ${at.offset}`})`
+    super(
+      'ERR_CORRUPT',
+      `Cannot read ${quote(at.file)} at byte ${at.byte}${what}: ${reason}; run verify, then repair`,
+      options,
+    )
+    this.reason = reason
     this.file = at.file
     this.byte = at.byte
     this.stream = at.stream
@@ -118,8 +142,19 @@ export class CorruptionError extends AnnalsError {
   }
 }
 
+/** ERR_FORMAT: the file is of a version this annals does not read. It is left as it is. */
+export function newerVersion(file: string, readVersion: number, writeVersion: number): AnnalsError {
+  return new AnnalsError(
+    'ERR_FORMAT',
+    `Cannot read ${quote(file)}: it needs format version ${readVersion} (written by version ${writeVersion}), this annals reads version 1; use a newer annals`,
+  )
+}
+
 /** Quotes a value for a message: control characters escaped, long values cut. */
 export function quote(value: string): string {
   const short = value.length > 120 ? `${value.slice(0, 117)}...` : value
-  return JSON.stringify(short).replace(/[\u007f-\u009f\u2028\u2029]/g, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`)
+  return JSON.stringify(short).replace(
+    /[\u007f-\u009f\u2028\u2029]/g,
+    (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`,
+  )
 }

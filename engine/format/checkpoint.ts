@@ -24,8 +24,8 @@ export interface Checkpoint {
   readonly clean: boolean
   /** Opening reads the log from here: whatever lies before is in stream segments or stream tables. */
   readonly redo: LogPlace
-  /** Base of the first log segment whose events are not all in fsynced stream segments: its stream table stands for it. */
-  readonly settledBase: number
+  /** Events below this position are in fsynced stream segments; for those from here to `redo` stand the stream tables. */
+  readonly settledPosition: number
   /** The largest timestamp the store assigned. */
   readonly lastTimestamp: number
   /** All shapes defined before `redo`. */
@@ -53,14 +53,22 @@ export function decodeCheckpoint(bytes: Buffer, storeId: Buffer): CheckpointVerd
   const window = windowOf(bytes)
   const verdict = parseHeader(window, bytes.length, 'C')
   if (verdict.kind === 'version') return verdict
-  if (verdict.kind !== 'header') return { kind: 'unusable', reason: verdict.kind === 'damaged' ? verdict.reason : 'it is no checkpoint' }
+  if (verdict.kind !== 'header') {
+    return { kind: 'unusable', reason: verdict.kind === 'damaged' ? verdict.reason : 'it is no checkpoint' }
+  }
   if (!verdict.header.storeId.equals(storeId)) return { kind: 'unusable', reason: 'it belongs to another store' }
   const start = verdict.length + 8
-  if (start > bytes.length || window.view.getUint32(verdict.length, true) !== bytes.length - start) return { kind: 'unusable', reason: 'its length is wrong' }
-  if (crc32c(bytes, start, bytes.length) !== window.view.getUint32(verdict.length + 4, true)) return { kind: 'unusable', reason: 'its checksum is wrong' }
+  if (start > bytes.length || window.view.getUint32(verdict.length, true) !== bytes.length - start) {
+    return { kind: 'unusable', reason: 'its length is wrong' }
+  }
+  if (crc32c(bytes, start, bytes.length) !== window.view.getUint32(verdict.length + 4, true)) {
+    return { kind: 'unusable', reason: 'its checksum is wrong' }
+  }
   try {
     const checkpoint = asCheckpoint(bodyCodec().unpack(bytes.subarray(start)))
-    return checkpoint === undefined ? { kind: 'unusable', reason: 'a field is missing' } : { kind: 'checkpoint', checkpoint }
+    return checkpoint === undefined
+      ? { kind: 'unusable', reason: 'a field is missing' }
+      : { kind: 'checkpoint', checkpoint }
   } catch {
     return { kind: 'unusable', reason: 'it is no MessagePack' }
   }
@@ -72,10 +80,15 @@ function bodyCodec(): Packr {
 
 function asCheckpoint(value: unknown): Checkpoint | undefined {
   if (typeof value !== 'object' || value === null) return undefined
-  const { epoch, clean, redo, settledBase, lastTimestamp, shapes } = value as Checkpoint
-  const numbers = [epoch, settledBase, redo?.base, redo?.epoch, redo?.byte, redo?.sequence, redo?.position]
+  const { epoch, clean, redo, settledPosition, lastTimestamp, shapes } = value as Checkpoint
+  const numbers = [epoch, settledPosition, redo?.base, redo?.epoch, redo?.byte, redo?.sequence, redo?.position]
   if (!numbers.every((n) => Number.isSafeInteger(n) && n >= 0)) return undefined
   if (typeof clean !== 'boolean' || !Number.isSafeInteger(lastTimestamp) || !Array.isArray(shapes)) return undefined
-  const right = shapes.every((shape) => Number.isInteger(shape?.id) && Array.isArray(shape.keys) && shape.keys.every((key) => typeof key === 'string'))
-  return right ? { epoch, clean, redo, settledBase, lastTimestamp, shapes } : undefined
+  const right = shapes.every(
+    (shape) =>
+      Number.isInteger(shape?.id) &&
+      Array.isArray(shape.keys) &&
+      shape.keys.every((key: unknown) => typeof key === 'string'),
+  )
+  return right ? { epoch, clean, redo, settledPosition, lastTimestamp, shapes } : undefined
 }

@@ -6,7 +6,7 @@
  * | ------ | ---- | ------ | -------------- | ------------------------------------------------------------------- |
  * | 0      | 8    |        | length, crc    | frame                                                               |
  * | 8      | 1    | u8     | kind           | 2                                                                   |
- * | 9      | 1    | u8     | flags          | 1 first of its commit, 2 last of its commit, 4 has metadata, 8 correlation, 16 causation, 32 commit id, 64 tags |
+ * | 9      | 1    | u8     | flags          | 1 first of its commit, 2 last of its commit, 4 has metadata, 8 correlation, 16 causation, 32 commit id, 64 tags, 128 timestamp assigned by the store |
  * | 10     | 2    | u16    | schema version |                                                                     |
  * | 12     | 2    | u16    | stream bytes   | S                                                                   |
  * | 14     | 2    | u16    | type bytes     | T                                                                   |
@@ -15,8 +15,7 @@
  * | 32     | 8    | f64    | timestamp      | milliseconds since the epoch                                        |
  * | 40     | 16   | bytes  | id             | UUID                                                                |
  * | 56     | 4    | u32    | metadata bytes | M, 0 without metadata                                               |
- * | 60     | 1    | u8     | shapes         | N: how many shapes metadata and data use                            |
- * | 61     | 1    | u8     | –              | 0                                                                   |
+ * | 60     | 2    | u16    | shapes         | N: how many shapes metadata and data use                            |
  * | 62     | 2    | u16    | option bytes   | O                                                                   |
  * | 64     | S    | UTF-8  | stream         |                                                                     |
  * | …      | T    | UTF-8  | type           |                                                                     |
@@ -44,10 +43,12 @@ export const FLAG_CORRELATION = 8
 export const FLAG_CAUSATION = 16
 export const FLAG_COMMIT_ID = 32
 export const FLAG_TAGS = 64
+export const FLAG_ASSIGNED = 128
 
 const POINTER_BYTES = 3
 const MAX_POINTED_BYTES = 255
 const MAX_TIMESTAMP = 8.64e15
+const EVENT_KEYS = new Set(['type', 'data', 'metadata', 'id', 'timestamp', 'schemaVersion'])
 
 /** Field access by byte, for code that must not decode. `start` is where the frame starts. */
 export const eventFlags = (w: Window, start: number): number => w.bytes[start + 9]!
@@ -55,7 +56,7 @@ export const eventPosition = (w: Window, start: number): number => readU64(w.vie
 export const eventOffset = (w: Window, start: number): number => readU64(w.view, start + 24)
 export const eventTimestamp = (w: Window, start: number): number => w.view.getFloat64(start + 32, true)
 export const eventStreamBytes = (w: Window, start: number): number => w.view.getUint16(start + 12, true)
-export const eventShapeCount = (w: Window, start: number): number => w.bytes[start + 60]!
+export const eventShapeCount = (w: Window, start: number): number => w.view.getUint16(start + 60, true)
 /** The n-th shape id of an event of `length` bytes. */
 export function eventShapeId(w: Window, start: number, length: number, n: number): number {
   return w.view.getUint16(start + length - FRAME_TRAILER_BYTES - 2 * (eventShapeCount(w, start) - n), true)
@@ -65,7 +66,12 @@ export function eventShapeId(w: Window, start: number, length: number, n: number
 export function eventFits(w: Window, start: number, length: number): boolean {
   const { bytes, view } = w
   if (length < EVENT_FIXED_BYTES + FRAME_TRAILER_BYTES + 1 || bytes[start + 8] !== FRAME_EVENT) return false
-  const used = view.getUint16(start + 12, true) + view.getUint16(start + 14, true) + view.getUint16(start + 62, true) + view.getUint32(start + 56, true) + 2 * bytes[start + 60]!
+  const used =
+    view.getUint16(start + 12, true) +
+    view.getUint16(start + 14, true) +
+    view.getUint16(start + 62, true) +
+    view.getUint32(start + 56, true) +
+    2 * view.getUint16(start + 60, true)
   return EVENT_FIXED_BYTES + used + FRAME_TRAILER_BYTES < length
 }
 
@@ -97,19 +103,21 @@ export class EventEncoder {
    * Appends the frame of an event, without its checksum. Throws InvalidEventError or TooLargeError; the caller then
    * sets `writer.length` back. Returns the timestamp stored.
    */
-  encode(writer: ByteWriter, event: NewEvent, place: EventPlace, path: string, maxBytes: number): number {
+  encode(writer: ByteWriter, event: NewEvent, place: EventPlace, maxBytes: number): number {
     const start = writer.length
-    const type = this.#typeBytes(event.type, path)
+    if (typeof event !== 'object' || event === null) throw new InvalidEventError('event', 'it is no object')
+    for (const key in event) if (!EVENT_KEYS.has(key)) throw new InvalidEventError(key, 'an event has no such field')
+    const type = this.#typeBytes(event.type)
     const { metadata } = event
     const correlation = pointable(metadata, 'correlationId')
     const causation = pointable(metadata, 'causationId')
     const options = (correlation === undefined ? 0 : POINTER_BYTES) + (causation === undefined ? 0 : POINTER_BYTES)
-    const timestamp = timestampOf(event.timestamp, place.now, path)
+    const timestamp = timestampOf(event.timestamp, place.now)
     const { stream } = place
 
     writer.ensure(EVENT_FIXED_BYTES + stream.length + type.length + options)
     const { bytes, view } = writer
-    view.setUint16(start + 10, schemaVersionOf(event.schemaVersion, path), true)
+    view.setUint16(start + 10, schemaVersionOf(event.schemaVersion), true)
     view.setUint16(start + 12, stream.length, true)
     view.setUint16(start + 14, type.length, true)
     writeU64(view, start + 16, place.position)
@@ -117,9 +125,8 @@ export class EventEncoder {
     view.setFloat64(start + 32, timestamp, true)
     if (event.id === undefined) this.#ids.write(bytes, start + 40)
     else if (typeof event.id !== 'string' || !parseUuid(event.id, bytes, start + 40)) {
-      throw new InvalidEventError(`${path}.id`, 'not a UUID in canonical lower-case form')
+      throw new InvalidEventError('id', 'not a UUID in canonical lower-case form')
     }
-    bytes[start + 61] = 0
     view.setUint16(start + 62, options, true)
     let at = put(bytes, start + EVENT_FIXED_BYTES, stream)
     at = put(bytes, at, type)
@@ -127,17 +134,17 @@ export class EventEncoder {
     writer.length = at + options
 
     this.#values.begin()
-    let flags = place.marks
+    let flags = event.timestamp === undefined ? place.marks | FLAG_ASSIGNED : place.marks
     if (metadata !== undefined) {
       if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
-        throw new InvalidEventError(`${path}.metadata`, 'metadata is a plain object')
+        throw new InvalidEventError('metadata', 'metadata is a plain object')
       }
       flags |= FLAG_METADATA
-      this.#values.encode(writer, metadata, `${path}.metadata`)
+      this.#values.encode(writer, metadata, 'metadata')
     }
     const metadataStart = start + pointers + options
     const metadataBytes = writer.length - metadataStart
-    this.#values.encode(writer, event.data, `${path}.data`)
+    this.#values.encode(writer, event.data, 'data')
     if (options > 0) flags |= pointAt(writer, start + pointers, metadataStart, metadataBytes, correlation, causation)
 
     const used = this.#values.used
@@ -149,22 +156,32 @@ export class EventEncoder {
     }
     writer.length += FRAME_TRAILER_BYTES
     const length = writer.length - start
-    if (length > maxBytes) throw new TooLargeError(`Cannot append ${path}: encoded it has ${length} bytes, the limit is ${maxBytes}`, maxBytes, length)
+    if (length > maxBytes) {
+      throw new TooLargeError(
+        `Cannot append the event: encoded it has ${length} bytes, the limit is ${maxBytes}`,
+        maxBytes,
+        length,
+      )
+    }
     frameAround(after, start, length, FRAME_EVENT)
     after.setUint8(start + 9, flags)
     after.setUint32(start + 56, metadataBytes, true)
-    after.setUint8(start + 60, used.length)
+    after.setUint16(start + 60, used.length, true)
     return timestamp
   }
 
-  #typeBytes(type: unknown, path: string): Buffer {
+  #typeBytes(type: unknown): Buffer {
     const known = this.#types.get(type as string)
     if (known !== undefined) return known
-    if (typeof type !== 'string' || type.length === 0) throw new InvalidEventError(`${path}.type`, 'not a non-empty string')
-    if (!type.isWellFormed()) throw new InvalidEventError(`${path}.type`, 'it contains a lone surrogate')
+    if (typeof type !== 'string' || type.length === 0) throw new InvalidEventError('type', 'not a non-empty string')
+    if (!type.isWellFormed()) throw new InvalidEventError('type', 'it contains a lone surrogate')
     const bytes = Buffer.from(type, 'utf8')
     if (bytes.length > MAX_TYPE_BYTES) {
-      throw new TooLargeError(`Cannot append ${path}: its type has ${bytes.length} bytes, the limit is ${MAX_TYPE_BYTES}`, MAX_TYPE_BYTES, bytes.length)
+      throw new TooLargeError(
+        `Cannot append the event: its type has ${bytes.length} bytes, the limit is ${MAX_TYPE_BYTES}`,
+        MAX_TYPE_BYTES,
+        bytes.length,
+      )
     }
     if (this.#types.size >= 1024) this.#types.clear()
     this.#types.set(type, bytes)
@@ -178,19 +195,19 @@ function put(target: Uint8Array, at: number, source: Uint8Array): number {
   return at + source.length
 }
 
-function timestampOf(timestamp: unknown, now: number, path: string): number {
+function timestampOf(timestamp: unknown, now: number): number {
   if (timestamp === undefined) return now
   const value = timestamp instanceof Date ? timestamp.getTime() : timestamp
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || Math.abs(value) > MAX_TIMESTAMP) {
-    throw new InvalidEventError(`${path}.timestamp`, 'not a valid Date or a whole number of milliseconds since the epoch')
+    throw new InvalidEventError('timestamp', 'not a valid Date or a whole number of milliseconds since the epoch')
   }
   return value === 0 ? 0 : value
 }
 
-function schemaVersionOf(version: unknown, path: string): number {
+function schemaVersionOf(version: unknown): number {
   if (version === undefined) return 1
   if (typeof version !== 'number' || !Number.isInteger(version) || version < 0 || version > 0xffff) {
-    throw new InvalidEventError(`${path}.schemaVersion`, 'not a whole number from 0 to 65,535')
+    throw new InvalidEventError('schemaVersion', 'not a whole number from 0 to 65,535')
   }
   return version
 }
@@ -210,9 +227,19 @@ function pointable(metadata: unknown, key: 'correlationId' | 'causationId'): str
 }
 
 /** Finds the ids in the encoded metadata and writes where they are; an absent pointer is written as no bytes at 0. */
-function pointAt(writer: ByteWriter, at: number, metadataStart: number, metadataBytes: number, correlation: string | undefined, causation: string | undefined): number {
+function pointAt(
+  writer: ByteWriter,
+  at: number,
+  metadataStart: number,
+  metadataBytes: number,
+  correlation: string | undefined,
+  causation: string | undefined,
+): number {
   let flags = 0
-  for (const [flag, text] of [[FLAG_CORRELATION, correlation], [FLAG_CAUSATION, causation]] as const) {
+  for (const [flag, text] of [
+    [FLAG_CORRELATION, correlation],
+    [FLAG_CAUSATION, causation],
+  ] as const) {
     if (text === undefined) continue
     const found = find(writer.bytes, metadataStart, metadataStart + metadataBytes, text)
     const start = found < 0 ? 0x10000 : found - metadataStart
@@ -251,7 +278,7 @@ export class EventDecoder {
     const typeEnd = streamEnd + view.getUint16(start + 14, true)
     const metadataStart = typeEnd + view.getUint16(start + 62, true)
     const dataStart = metadataStart + view.getUint32(start + 56, true)
-    const dataEnd = start + length - FRAME_TRAILER_BYTES - 2 * bytes[start + 60]!
+    const dataEnd = start + length - FRAME_TRAILER_BYTES - 2 * view.getUint16(start + 60, true)
     return {
       stream: stream ?? this.#strings.get(bytes, start + EVENT_FIXED_BYTES, streamEnd),
       offset: readU64(view, start + 24),
@@ -261,7 +288,8 @@ export class EventDecoder {
       timestamp: view.getFloat64(start + 32, true),
       schemaVersion: view.getUint16(start + 10, true),
       data: this.#values.decode(bytes, dataStart, dataEnd),
-      metadata: (bytes[start + 9]! & FLAG_METADATA) === 0 ? undefined : this.#values.decode(bytes, metadataStart, dataStart),
+      metadata:
+        (bytes[start + 9]! & FLAG_METADATA) === 0 ? undefined : this.#values.decode(bytes, metadataStart, dataStart),
     }
   }
 

@@ -15,9 +15,10 @@
  * | 60     | 8    | u64   | previous epoch   | log: epoch of the segment before                                        |
  * | 68     | 8    | u64   | previous end     | log: bytes of the segment before that count; what lies behind does not  |
  * | 76     | 8    | u64   | sequence         | log: sequence of the first group                                        |
- * | 84     | 2    | u16   | flags            | 1: records may use shapes                                               |
- * | 86     | 2    | u16   | name length      | bytes of the name                                                       |
- * | 88     | …    | UTF-8 | name             | stream segments and their indexes: the name of the stream               |
+ * | 84     | 8    | u64   | durable          | log: groups with a sequence below this were durable before it was made  |
+ * | 92     | 2    | u16   | flags            | 1: records may use shapes                                               |
+ * | 94     | 2    | u16   | name length      | bytes of the name                                                       |
+ * | 96     | …    | UTF-8 | name             | stream segments and their indexes: the name of the stream               |
  *
  * The magic is checked before the version and the version before the checksum, each with its own error: a file of a
  * newer version is not a damaged one.
@@ -40,11 +41,12 @@ export interface FileHeader {
   readonly previousEpoch: number
   readonly previousEnd: number
   readonly sequence: number
+  readonly durable: number
   readonly shapes: boolean
   readonly name: Buffer
 }
 
-export const HEADER_FIXED_BYTES = 88
+export const HEADER_FIXED_BYTES = 96
 const CRC_AT = 16
 const AFTER_CRC = 20
 const MAX_HEADER_BYTES = HEADER_FIXED_BYTES + 4096
@@ -77,8 +79,9 @@ export function encodeHeader(fields: HeaderFields): Buffer {
   writeU64(view, 60, fields.previousEpoch ?? 0)
   writeU64(view, 68, fields.previousEnd ?? 0)
   writeU64(view, 76, fields.sequence ?? 0)
-  view.setUint16(84, fields.shapes ? FLAG_SHAPES : 0, true)
-  view.setUint16(86, name.length, true)
+  writeU64(view, 84, fields.durable ?? 0)
+  view.setUint16(92, fields.shapes ? FLAG_SHAPES : 0, true)
+  view.setUint16(94, name.length, true)
   name.copy(bytes, HEADER_FIXED_BYTES)
   view.setUint32(CRC_AT, headerCrc(bytes, bytes.length), true)
   return bytes
@@ -94,10 +97,16 @@ export function parseHeader(window: Window, end: number, kind: FileKind): Header
   const readVersion = view.getUint16(8, true)
   if (readVersion !== READ_VERSION) return { kind: 'version', readVersion, writeVersion: view.getUint16(10, true) }
   const length = view.getUint32(12, true)
-  if (length < HEADER_FIXED_BYTES || length > MAX_HEADER_BYTES) return { kind: 'damaged', reason: 'the header length is impossible' }
+  if (length < HEADER_FIXED_BYTES || length > MAX_HEADER_BYTES) {
+    return { kind: 'damaged', reason: 'the header length is impossible' }
+  }
   if (length > end) return { kind: 'damaged', reason: 'the file ends inside its header' }
-  if (headerCrc(bytes, length) !== view.getUint32(CRC_AT, true)) return { kind: 'damaged', reason: 'the header checksum is wrong' }
-  if (view.getUint16(86, true) !== length - HEADER_FIXED_BYTES) return { kind: 'damaged', reason: 'the name length is wrong' }
+  if (headerCrc(bytes, length) !== view.getUint32(CRC_AT, true)) {
+    return { kind: 'damaged', reason: 'the header checksum is wrong' }
+  }
+  if (view.getUint16(94, true) !== length - HEADER_FIXED_BYTES) {
+    return { kind: 'damaged', reason: 'the name length is wrong' }
+  }
   const header: FileHeader = {
     kind,
     storeId: Buffer.from(bytes.subarray(20, 36)),
@@ -107,7 +116,8 @@ export function parseHeader(window: Window, end: number, kind: FileKind): Header
     previousEpoch: readU64(view, 60),
     previousEnd: readU64(view, 68),
     sequence: readU64(view, 76),
-    shapes: (view.getUint16(84, true) & FLAG_SHAPES) !== 0,
+    durable: readU64(view, 84),
+    shapes: (view.getUint16(92, true) & FLAG_SHAPES) !== 0,
     name: Buffer.from(bytes.subarray(HEADER_FIXED_BYTES, length)),
   }
   return { kind: 'header', header, length }

@@ -53,7 +53,9 @@ export function checkFrame(window: Window, start: number, end: number, maxBytes:
   if (length < MIN_FRAME_BYTES || length > maxBytes) return 'length'
   if (length > end - start) return 'short'
   if (window.view.getUint32(start + length - FRAME_TRAILER_BYTES, true) !== length) return 'trailer'
-  if (crc32c(window.bytes, start + FRAME_CHECKED, start + length) !== window.view.getUint32(start + FRAME_CRC, true)) return 'crc'
+  if (crc32c(window.bytes, start + FRAME_CHECKED, start + length) !== window.view.getUint32(start + FRAME_CRC, true)) {
+    return 'crc'
+  }
   const kind = window.bytes[start + FRAME_KIND]!
   return kind >= FRAME_GROUP && kind <= FRAME_SEAL ? length : 'kind'
 }

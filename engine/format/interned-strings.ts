@@ -14,13 +14,13 @@ export class InternedStrings {
   /** Returns the UTF-8 text of a range. */
   get(bytes: Buffer, start: number, end: number): string {
     const length = end - start
-    if (length > 64) return bytes.utf8Slice(start, end)
+    if (length > 64) return bytes.toString('utf8', start, end)
     let hash = length
     for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + bytes[i]!) | 0
     const slot = (hash ^ (hash >>> 15)) & (this.#slots.length - 1)
     const known = this.#slots[slot]
     if (known !== undefined && equals(known, bytes, start, length)) return known
-    const text = bytes.utf8Slice(start, end)
+    const text = bytes.toString('utf8', start, end)
     this.#slots[slot] = text
     return text
   }

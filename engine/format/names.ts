@@ -31,14 +31,22 @@ export interface StreamKey {
 
 /** Checks a stream name and derives what files are named by. Throws InvalidArgumentError (ERR_INVALID_NAME). */
 export function streamKey(name: unknown): StreamKey {
-  if (typeof name !== 'string') throw new InvalidArgumentError(`Cannot use ${typeof name} as a stream name: a name is a string`, 'ERR_INVALID_NAME')
+  if (typeof name !== 'string') {
+    throw new InvalidArgumentError(`Cannot use ${typeof name} as a stream name: a name is a string`, 'ERR_INVALID_NAME')
+  }
   if (name.length === 0) throw new InvalidArgumentError('Cannot use an empty stream name', 'ERR_INVALID_NAME')
   if (!name.isWellFormed()) {
-    throw new InvalidArgumentError(`Cannot use stream name ${quote(name)}: it contains a lone surrogate, which UTF-8 cannot hold`, 'ERR_INVALID_NAME')
+    throw new InvalidArgumentError(
+      `Cannot use stream name ${quote(name)}: it contains a lone surrogate, which UTF-8 cannot hold`,
+      'ERR_INVALID_NAME',
+    )
   }
   const bytes = Buffer.from(name, 'utf8')
   if (bytes.length > MAX_NAME_BYTES) {
-    throw new InvalidArgumentError(`Cannot use stream name ${quote(name)}: ${bytes.length} bytes, the limit is ${MAX_NAME_BYTES}`, 'ERR_INVALID_NAME')
+    throw new InvalidArgumentError(
+      `Cannot use stream name ${quote(name)}: ${bytes.length} bytes, the limit is ${MAX_NAME_BYTES}`,
+      'ERR_INVALID_NAME',
+    )
   }
   const hash = crc32c(bytes, 0, bytes.length)
   return { name, bytes, hash, path: `${shardName(hash % SHARDS)}/${escapeName(name, bytes)}` }
@@ -52,7 +60,9 @@ export function shardName(shard: number): string {
 export function escapeName(name: string, bytes: Buffer): string {
   if (PLAIN.test(name)) return name
   let escaped = ''
-  for (const byte of bytes) escaped += isPlain(byte) ? String.fromCharCode(byte) : `%${byte.toString(16).padStart(2, '0')}`
+  for (const byte of bytes) {
+    escaped += isPlain(byte) ? String.fromCharCode(byte) : `%${byte.toString(16).padStart(2, '0')}`
+  }
   if (escaped.length <= LONGEST_ESCAPED) return escaped
   const kept = escaped.slice(0, KEPT_OF_LONG).replace(/%.?$/, '')
   return `${kept}~${createHash('sha256').update(bytes).digest('hex').slice(0, 32)}`
@@ -70,7 +80,9 @@ export function streamFileName(escaped: string, base: number, suffix: '.seg' | '
 const STREAM_FILE = /^([^@]+)@(\d{16})\.(seg|idx)$/
 
 /** Reads a stream file name back. Returns undefined for foreign files. */
-export function parseStreamFileName(file: string): { escaped: string; base: number; suffix: '.seg' | '.idx' } | undefined {
+export function parseStreamFileName(
+  file: string,
+): { escaped: string; base: number; suffix: '.seg' | '.idx' } | undefined {
   const match = STREAM_FILE.exec(file)
   if (!match) return undefined
   return { escaped: match[1]!, base: Number(match[2]), suffix: match[3] === 'seg' ? '.seg' : '.idx' }
@@ -97,7 +109,9 @@ export function logFileName(base: number, epoch: number, suffix: '.log' | '.idx'
 const LOG_FILE = /^(\d{16})-(\d{10})\.(log|idx|tab)$/
 
 /** Reads the name of a log file back. Returns undefined for foreign files. */
-export function parseLogFileName(file: string): { base: number; epoch: number; suffix: '.log' | '.idx' | '.tab' } | undefined {
+export function parseLogFileName(
+  file: string,
+): { base: number; epoch: number; suffix: '.log' | '.idx' | '.tab' } | undefined {
   const match = LOG_FILE.exec(file)
   if (!match) return undefined
   return { base: Number(match[1]), epoch: Number(match[2]), suffix: `.${match[3]}` as '.log' | '.idx' | '.tab' }

@@ -25,7 +25,17 @@
  * | 24     | 4    | u32   | length    | frame: 28                                       |
  */
 import { MAX_SHAPE_KEYS } from '../limits.js'
-import { FRAME_SEAL, FRAME_SHAPE, FRAME_TRAILER_BYTES, frameAround, readU64, sealFrame, windowOf, writeU64, type Window } from './frame.js'
+import {
+  FRAME_SEAL,
+  FRAME_SHAPE,
+  FRAME_TRAILER_BYTES,
+  frameAround,
+  readU64,
+  sealFrame,
+  windowOf,
+  writeU64,
+  type Window,
+} from './frame.js'
 import type { ShapeDefinition } from './shapes.js'
 
 const KEYS_AT = 14
@@ -62,7 +72,7 @@ export function decodeShape({ bytes, view }: Window, start: number, length: numb
     if (at + 2 > end) return undefined
     const bytesOfKey = view.getUint16(at, true)
     if (at + 2 + bytesOfKey > end) return undefined
-    keys.push(bytes.utf8Slice(at + 2, at + 2 + bytesOfKey))
+    keys.push(bytes.toString('utf8', at + 2, at + 2 + bytesOfKey))
     at += 2 + bytesOfKey
   }
   return at === end && new Set(keys).size === count ? { id, keys } : undefined

@@ -24,6 +24,7 @@
  */
 import { crc32c } from './crc32c.js'
 import { readU64, windowOf, writeU64, type Window } from './frame.js'
+import type { StreamKey } from './names.js'
 
 const FIXED = 16
 const ENTRY = 24
@@ -46,11 +47,12 @@ export class StreamTableBuilder {
   add(name: string, hash: number, offset: number, byte: number): void {
     const entry = this.#streams.get(name)
     if (entry === undefined) this.#streams.set(name, { hash, firstOffset: offset, bytes: [byte] })
-    else entry.bytes.push(byte)
+    else if (offset === entry.firstOffset + entry.bytes.length) entry.bytes.push(byte)
+    else return // behind a gap that damage has left: the stream ends before it
     this.#events++
   }
 
-  lookup(name: string): StreamEntry | undefined {
+  lookup({ name }: StreamKey): StreamEntry | undefined {
     return this.#streams.get(name)
   }
 
@@ -111,17 +113,23 @@ export class StreamTable {
   static parse(window: Window, start: number, end: number): StreamTable | undefined {
     if (end - start < FIXED) return undefined
     const { view } = window
-    const bytes = FIXED + ENTRY * view.getUint32(start, true) + 4 * view.getUint32(start + 4, true) + view.getUint32(start + 8, true)
-    if (bytes !== end - start || tableCrc(window.bytes, start, end) !== view.getUint32(start + 12, true)) return undefined
+    const bytes =
+      FIXED +
+      ENTRY * view.getUint32(start, true) +
+      4 * view.getUint32(start + 4, true) +
+      view.getUint32(start + 8, true)
+    if (bytes !== end - start || tableCrc(window.bytes, start, end) !== view.getUint32(start + 12, true)) {
+      return undefined
+    }
     return new StreamTable(window, start)
   }
 
-  lookup(name: string, nameBytes: Buffer, hash: number): StreamEntry | undefined {
+  lookup({ bytes: name, hash }: StreamKey): StreamEntry | undefined {
     const { bytes, view } = this.#window
     const first = this.#firstOf(hash)
     for (let i = first; i < this.#streams && view.getUint32(this.#entry(i), true) === hash; i++) {
       const [start, end] = this.#nameRange(i)
-      if (nameBytes.compare(bytes, start, end) === 0) return this.#read(i)
+      if (name.compare(bytes, start, end) === 0) return this.#read(i)
     }
     return undefined
   }
@@ -129,7 +137,7 @@ export class StreamTable {
   *names(): Generator<string> {
     for (let i = 0; i < this.#streams; i++) {
       const [start, end] = this.#nameRange(i)
-      yield this.#window.bytes.utf8Slice(start, end)
+      yield this.#window.bytes.toString('utf8', start, end)
     }
   }
 
@@ -140,7 +148,10 @@ export class StreamTable {
   #nameRange(i: number): [number, number] {
     const { view } = this.#window
     const start = this.#names + view.getUint32(this.#entry(i) + 4, true)
-    const end = i + 1 < this.#streams ? this.#names + view.getUint32(this.#entry(i + 1) + 4, true) : this.#names + view.getUint32(this.#start + 8, true)
+    const end =
+      i + 1 < this.#streams
+        ? this.#names + view.getUint32(this.#entry(i + 1) + 4, true)
+        : this.#names + view.getUint32(this.#start + 8, true)
     return [start, end]
   }
 

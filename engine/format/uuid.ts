@@ -26,14 +26,21 @@ export class UuidFormatter {
       text[place] = DIGITS[byte >> 4]!
       text[place + 1] = DIGITS[byte & 15]!
     }
-    return text.latin1Slice(0, UUID_CHARACTERS)
+    return text.toString('latin1')
   }
 }
 
 /** Writes the 16 bytes of a UUID in canonical lower-case form. Returns false, writing nothing of use, for other text. */
 export function parseUuid(text: string, target: Uint8Array, start: number): boolean {
   if (text.length !== UUID_CHARACTERS) return false
-  if (text.charCodeAt(8) !== DASH || text.charCodeAt(13) !== DASH || text.charCodeAt(18) !== DASH || text.charCodeAt(23) !== DASH) return false
+  if (
+    text.charCodeAt(8) !== DASH ||
+    text.charCodeAt(13) !== DASH ||
+    text.charCodeAt(18) !== DASH ||
+    text.charCodeAt(23) !== DASH
+  ) {
+    return false
+  }
   for (let i = 0; i < 16; i++) {
     const place = PLACES[i]!
     const high = VALUES[text.charCodeAt(place)] ?? -1

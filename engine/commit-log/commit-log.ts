@@ -1,0 +1,393 @@
+import type { AnnalsError } from '../errors.js'
+import { encodeGroup, GROUP_BYTES } from '../format/group.js'
+import { sealFrames } from '../format/crc32c.js'
+import { encodeShape } from '../format/shape-record.js'
+import type { ShapeDefinition } from '../format/shapes.js'
+import type { Done, Environment } from '../io/file-system.js'
+import type { Limits } from '../limits.js'
+import type { Durability } from '../types/durability.js'
+import { PendingGroup, type Waiter } from './group.js'
+import { LogSegmentFile, type LogLink } from './log-segment-file.js'
+import { type Slab, Slabs } from '../segment/slabs.js'
+import { failureOfSync, failureOfWrite } from './write-failure.js'
+
+/** One append: finished frames of events, back to back, checksums still missing. */
+export interface Commit<Owner> {
+  readonly bytes: Buffer
+  readonly length: number
+  /** Where each event's frame starts in `bytes`, and its stream. */
+  readonly starts: readonly number[]
+  readonly owners: readonly Owner[]
+  /** Shapes its events use. */
+  readonly shapes: readonly number[]
+  readonly firstPosition: number
+}
+
+/** Where the log goes on. */
+export interface LogStart {
+  readonly epoch: number
+  readonly sequence: number
+  /** The segment to go on in: opened at the first append. Undefined when the next append starts a segment. */
+  readonly resume: { readonly end: number; readonly open: () => LogSegmentFile } | undefined
+  readonly previous: Omit<LogLink, 'sequence' | 'durable'>
+}
+
+export interface CommitLogHooks<Owner> {
+  /** The definition of a shape that a commit uses. */
+  shape(id: number): ShapeDefinition
+  /** Throws when this writer was fenced: called after each sync, before anything is acknowledged. */
+  checkFence(): void
+  /** The group is committed: moves versions. `fileBytes[i]` is where event i's frame starts in the segment. */
+  publish(group: PendingGroup<Owner>, segment: LogSegmentFile, byteShift: number): void
+  /** A segment was created. */
+  created(segment: LogSegmentFile): void
+  /** A segment is full and has a successor. It may be unsynced when durability is relaxed. */
+  rolled(full: LogSegmentFile, next: LogSegmentFile): void
+  /** The writer failed, for good. */
+  failed(error: AnnalsError): void
+}
+
+export interface CommitLogFigures {
+  groups: number
+  commits: number
+  bytes: number
+  largestGroup: number
+  syncs: number
+}
+
+/**
+ * The commit log: everything every caller appends, in one order, in as few writes as the disk allows. While one group is
+ * on its way to the disk the next collects; group n + 1 is never written before group n is durable (or, with relaxed
+ * durability, written). A commit is committed when the sync that covers its group has returned (D2): then, and only
+ * then, it is published and its append resolves. The first failure is the last: everything that waits is rejected, and
+ * nothing is accepted until the store is opened again.
+ */
+export class CommitLog<Owner> {
+  readonly #environment: Environment
+  readonly #directory: string
+  readonly #storeId: Buffer
+  readonly #limits: Limits
+  readonly #shapes: boolean
+  readonly #hooks: CommitLogHooks<Owner>
+  readonly slabs: Slabs
+  readonly figures: CommitLogFigures = { groups: 0, commits: 0, bytes: 0, largestGroup: 0, syncs: 0 }
+  /** Durations of the latest writes that were synced, in milliseconds, newest last. */
+  readonly syncTimes: number[] = []
+  readonly #epoch: number
+  #slab: Slab | undefined
+  #segment: LogSegmentFile | undefined
+  #resume: (() => LogSegmentFile) | undefined
+  #previous: Omit<LogLink, 'sequence' | 'durable'>
+  #sequence: number
+  #durable: number
+  /** Bytes and shapes of the segment that the next group goes to, counting groups not written yet. */
+  #plannedBytes: number
+  #plannedShapes: Set<number>
+  #collecting: PendingGroup<Owner> | undefined
+  readonly #queue: PendingGroup<Owner>[] = []
+  #inFlight: PendingGroup<Owner> | undefined
+  #pendingBytes = 0
+  #scheduled = false
+  #held = false
+  #failure: AnnalsError | undefined
+  /** Full segments whose bytes a relaxed writer has not synced yet, oldest first. */
+  readonly #unsyncedSegments: LogSegmentFile[] = []
+  readonly #idle: (() => void)[] = []
+
+  constructor(
+    environment: Environment,
+    directory: string,
+    storeId: Buffer,
+    limits: Limits,
+    shapes: boolean,
+    start: LogStart,
+    hooks: CommitLogHooks<Owner>,
+  ) {
+    this.#environment = environment
+    this.#directory = directory
+    this.#storeId = storeId
+    this.#limits = limits
+    this.#shapes = shapes
+    this.#hooks = hooks
+    this.slabs = new Slabs(limits.groupBytes)
+    this.#epoch = start.epoch
+    this.#resume = start.resume?.open
+    this.#previous = start.previous
+    this.#sequence = start.sequence
+    this.#durable = start.sequence
+    this.#plannedBytes = start.resume?.end ?? Infinity
+    // A resumed segment defines its shapes once more: cheaper than reading which ones it has.
+    this.#plannedShapes = new Set()
+  }
+
+  get failure(): AnnalsError | undefined {
+    return this.#failure
+  }
+
+  /** Encoded bytes that wait for the disk. */
+  get pendingBytes(): number {
+    return this.#pendingBytes
+  }
+
+  get segment(): LogSegmentFile | undefined {
+    return this.#segment
+  }
+
+  /** The slab that groups collect in. */
+  get currentSlab(): Slab | undefined {
+    return this.#slab
+  }
+
+  /** Sequence of the next group. */
+  get sequence(): number {
+    return this.#sequence
+  }
+
+  /** Adds a commit to the group that collects. `waiter` hears when it is committed. */
+  append(commit: Commit<Owner>, durability: Durability, waiter: Waiter): void {
+    const group = this.#groupFor(commit)
+    for (const id of commit.shapes) {
+      if (this.#plannedShapes.has(id)) continue
+      this.#plannedShapes.add(id)
+      const definition = encodeShape(this.#hooks.shape(id))
+      group.add(definition, 0, definition.length, 1)
+    }
+    const at = group.add(commit.bytes, 0, commit.length, commit.starts.length)
+    for (let i = 0; i < commit.starts.length; i++) group.addEvent(commit.owners[i]!, at + commit.starts[i]!)
+    group.commits++
+    group.payload += commit.length
+    group.need(durability)
+    group.waiters.push(waiter)
+    this.#pendingBytes += commit.length
+    this.#schedule()
+  }
+
+  /** Lets `waiter` hear of the newest group that is not committed yet. Returns false when there is none. */
+  waitForNewest(waiter: Waiter): boolean {
+    const newest = this.#collecting ?? this.#queue.at(-1) ?? this.#inFlight
+    newest?.waiters.push(waiter)
+    return newest !== undefined
+  }
+
+  /** Stops or resumes writing groups: back-pressure of the flush behind. */
+  hold(held: boolean): void {
+    this.#held = held
+    if (!held) this.#schedule()
+  }
+
+  /** Calls back when nothing waits for the disk any more, committed or failed. */
+  whenIdle(done: () => void): void {
+    if (this.#inFlight === undefined && this.#collecting === undefined && this.#queue.length === 0) done()
+    else this.#idle.push(done)
+  }
+
+  /** Makes durable what relaxed appends left to the operating system. */
+  sync(done: Done): void {
+    const segment = this.#segment
+    if (segment === undefined || this.#failure !== undefined) return done(null)
+    const unwritten =
+      this.#inFlight?.sequence ?? this.#queue[0]?.sequence ?? this.#collecting?.sequence ?? this.#sequence
+    this.#syncBehind(segment, (error) => {
+      if (error !== null) return done(error)
+      segment.sync((syncError) => {
+        if (syncError === null) this.#durable = Math.max(this.#durable, unwritten)
+        done(syncError)
+      })
+    })
+  }
+
+  /** A sync of relaxed appends failed. */
+  failSync(error: NodeJS.ErrnoException): void {
+    this.fail(failureOfSync(error))
+  }
+
+  /** The writer cannot go on: rejects everything that waits. The first failure is kept. */
+  fail(error: AnnalsError): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    const groups = [this.#inFlight, ...this.#queue.splice(0), this.#collecting]
+    this.#inFlight = undefined
+    this.#collecting = undefined
+    this.#pendingBytes = 0
+    this.#hooks.failed(error)
+    for (const group of groups) for (const waiter of group?.waiters ?? []) waiter.fail(error)
+    this.#settleIdle()
+  }
+
+  #groupFor(commit: Commit<Owner>): PendingGroup<Owner> {
+    let definitions = 0
+    for (const id of commit.shapes) if (!this.#plannedShapes.has(id)) definitions += 256 + 2048
+    const bytes = commit.length + definitions
+    let group = this.#collecting
+    if (group !== undefined) {
+      const full = group.bytes + bytes > this.#limits.groupBytes || group.commits >= this.#limits.groupCommits
+      if (!full && group.slab.window.bytes.length - group.slab.used >= bytes) return group
+      this.#close(group)
+    }
+    const opensSegment = this.#plannedBytes >= this.#limits.logSegmentBytes
+    if (opensSegment) {
+      this.#plannedBytes = 0
+      this.#plannedShapes = new Set()
+    }
+    // Definitions are few; a segment's first commit may need many of them.
+    const room = GROUP_BYTES + commit.length + commit.shapes.length * (256 + 2048)
+    this.#slab = this.slabs.withRoom(this.#slab, room)
+    group = new PendingGroup(this.#slab, GROUP_BYTES, this.#sequence++, commit.firstPosition, opensSegment)
+    this.#collecting = group
+    return group
+  }
+
+  #close(group: PendingGroup<Owner>): void {
+    this.#plannedBytes += group.bytes
+    this.#queue.push(group)
+    this.#collecting = undefined
+  }
+
+  #schedule(): void {
+    if (this.#scheduled || this.#inFlight !== undefined || this.#held) return
+    this.#scheduled = true
+    // Not at once: appends made in this turn of the event loop, and by those whom the last group woke, shall join.
+    setImmediate(() => {
+      this.#scheduled = false
+      this.#writeNext()
+    })
+  }
+
+  #writeNext(): void {
+    if (this.#inFlight !== undefined || this.#failure !== undefined || this.#held) return
+    if (this.#collecting !== undefined && this.#queue.length === 0) this.#close(this.#collecting)
+    const group = this.#queue.shift()
+    if (group === undefined) return this.#settleIdle()
+    this.#inFlight = group
+    try {
+      const segment = group.opensSegment ? this.#roll(group) : this.#current()
+      if (!group.durable) return this.#write(group, segment)
+      this.#syncBehind(segment, (error) => {
+        if (error !== null) this.fail(failureOfSync(error))
+        else this.#write(group, segment)
+      })
+    } catch (error) {
+      this.fail(failureOfWrite(error))
+    }
+  }
+
+  #current(): LogSegmentFile {
+    this.#segment ??= this.#resume!()
+    return this.#segment
+  }
+
+  #roll(group: PendingGroup<Owner>): LogSegmentFile {
+    const full = this.#segment ?? this.#resume?.()
+    const segment = this.#create(group.firstPosition, group.sequence)
+    if (full !== undefined) {
+      if (full.unsynced) this.#unsyncedSegments.push(full)
+      this.#hooks.rolled(full, segment)
+    }
+    return segment
+  }
+
+  /** Starts a segment at once, whatever the size of the one before: what comes is told from what an older writer may still write. */
+  startSegment(base: number, done: Done): void {
+    const segment = this.#create(base, this.#sequence)
+    this.#plannedBytes = segment.end
+    this.#syncBehind(segment, (error) => (error === null ? segment.sync(done) : done(error)))
+  }
+
+  #create(base: number, sequence: number): LogSegmentFile {
+    const link = { ...this.#previous, sequence, durable: this.#durable }
+    const options = {
+      storeId: this.#storeId,
+      indexIntervalBytes: this.#limits.indexIntervalBytes,
+      shapes: this.#shapes,
+    }
+    const segment = LogSegmentFile.create(this.#environment.files, this.#directory, base, this.#epoch, link, options)
+    this.#segment = segment
+    this.#hooks.created(segment)
+    return segment
+  }
+
+  #write(group: PendingGroup<Owner>, segment: LogSegmentFile): void {
+    const { window } = group.slab
+    const body = group.start + GROUP_BYTES
+    const digest = sealFrames(window.bytes, body, group.end)
+    const byte = segment.end
+    encodeGroup(window, group.start, this.#storeId, {
+      epoch: this.#epoch,
+      sequence: group.sequence,
+      byte,
+      firstPosition: group.firstPosition,
+      durable: this.#durable,
+      frames: group.frames,
+      events: group.owners.length,
+      bodyBytes: group.end - body,
+      digest,
+    })
+    const started = this.#environment.elapsed()
+    segment.write(window.bytes, group.start, group.bytes, group.durable, (error) => {
+      if (this.#failure !== undefined) return
+      if (error !== null) {
+        this.#cutOff(segment)
+        this.fail(group.durable && error.code === 'EIO' ? failureOfSync(error) : failureOfWrite(error))
+        return
+      }
+      if (group.durable) this.#noteSync(started, group.sequence)
+      this.#commit(group, segment, byte - group.start)
+    })
+  }
+
+  #commit(group: PendingGroup<Owner>, segment: LogSegmentFile, byteShift: number): void {
+    try {
+      this.#hooks.checkFence()
+    } catch (error) {
+      return this.fail(error as AnnalsError)
+    }
+    this.#previous = { previousBase: segment.base, previousEpoch: segment.epoch, previousEnd: segment.end }
+    this.#inFlight = undefined
+    const { figures } = this
+    figures.groups++
+    figures.commits += group.commits
+    figures.bytes += group.bytes
+    if (group.commits > figures.largestGroup) figures.largestGroup = group.commits
+    this.#pendingBytes = this.#pendingBytes - group.payload
+    this.#hooks.publish(group, segment, byteShift)
+    for (const waiter of group.waiters) waiter.commit()
+    this.#schedule()
+  }
+
+  #noteSync(started: number, sequence: number): void {
+    this.#durable = sequence + 1
+    this.figures.syncs++
+    if (this.syncTimes.length >= 1024) this.syncTimes.splice(0, 512)
+    this.syncTimes.push(this.#environment.elapsed() - started)
+  }
+
+  /** Makes durable what a durable write to `segment` stands on: older segments left unsynced, and the segment's name. */
+  #syncBehind(segment: LogSegmentFile, done: Done): void {
+    const older = this.#unsyncedSegments[0]
+    if (older !== undefined) {
+      return older.sync((error) => {
+        if (error !== null) return done(error)
+        if (this.#unsyncedSegments[0] === older) this.#unsyncedSegments.shift()
+        this.#syncBehind(segment, done)
+      })
+    }
+    if (segment.nameDurable) return done(null)
+    this.#environment.files.syncDirectory(this.#directory, (error) => {
+      if (error === null) segment.nameDurable = true
+      done(error)
+    })
+  }
+
+  /** After a failed write its bytes are cut off where possible; recovery does it where not. */
+  #cutOff(segment: LogSegmentFile): void {
+    try {
+      segment.truncate()
+    } catch {
+      // The group is not acknowledged, and recovery finds it torn or whole: both are right.
+    }
+  }
+
+  #settleIdle(): void {
+    for (const done of this.#idle.splice(0)) done()
+  }
+}

@@ -1,0 +1,191 @@
+import { join } from 'node:path'
+import { encodeHeader } from '../format/file-header.js'
+import { logFileName } from '../format/names.js'
+import { IndexBuilder } from '../format/sparse-index.js'
+import { StreamTableBuilder } from '../format/stream-table.js'
+import type { Done, FileHandle, FileSystem } from '../io/file-system.js'
+import { writeFully, writeFullySync } from '../io/transfer.js'
+import { ZeroAhead } from './zero-ahead.js'
+
+/** Where a new log segment hangs on: the segment before it and how much of that counts. */
+export interface LogLink {
+  readonly previousBase: number
+  readonly previousEpoch: number
+  readonly previousEnd: number
+  /** Sequence of the first group of the new segment, and below which all were durable when it was made. */
+  readonly sequence: number
+  readonly durable: number
+}
+
+export interface LogSegmentOptions {
+  readonly storeId: Buffer
+  readonly indexIntervalBytes: number
+  readonly shapes: boolean
+}
+
+/**
+ * The log segment that is written to: its file and what is collected about it while it grows. Knows bytes and files;
+ * what a group is and when to sync is decided above.
+ */
+export class LogSegmentFile {
+  readonly base: number
+  readonly epoch: number
+  /** Sequence of its first group; of the first one written to it now, when it was resumed. */
+  readonly sequence: number
+  readonly path: string
+  readonly index: IndexBuilder
+  /** Streams with events behind `tableStart`. */
+  readonly table = new StreamTableBuilder()
+  readonly tableStart: number
+  /** Bytes that count: the end of the last group written. */
+  end: number
+  /** True while bytes before `end` are written but not known durable. */
+  unsynced = false
+  /** False until the folder was synced after the file was created. */
+  nameDurable = true
+  readonly #files: FileSystem
+  readonly #plain: FileHandle
+  #through: FileHandle | undefined
+  #zeros: ZeroAhead | undefined
+  #syncing = 0
+  #closed = false
+
+  private constructor(
+    files: FileSystem,
+    path: string,
+    plain: FileHandle,
+    base: number,
+    epoch: number,
+    sequence: number,
+    end: number,
+    index: IndexBuilder,
+  ) {
+    this.#files = files
+    this.path = path
+    this.#plain = plain
+    this.base = base
+    this.epoch = epoch
+    this.sequence = sequence
+    this.end = end
+    this.tableStart = end
+    this.index = index
+  }
+
+  /** Creates a segment. Its header is written, not synced; its name is durable only after the folder is synced. */
+  static create(
+    files: FileSystem,
+    directory: string,
+    base: number,
+    epoch: number,
+    link: LogLink,
+    options: LogSegmentOptions,
+  ): LogSegmentFile {
+    const path = join(directory, logFileName(base, epoch, '.log'))
+    const handle = files.open(path, 'create')
+    try {
+      const header = encodeHeader({ kind: 'L', storeId: options.storeId, epoch, base, shapes: options.shapes, ...link })
+      writeFullySync(handle, header, 0, header.length, 0)
+      const segment = new LogSegmentFile(
+        files,
+        path,
+        handle,
+        base,
+        epoch,
+        link.sequence,
+        header.length,
+        new IndexBuilder(options.indexIntervalBytes),
+      )
+      segment.unsynced = true
+      segment.nameDurable = false
+      return segment
+    } catch (error) {
+      handle.close()
+      throw error
+    }
+  }
+
+  /** Goes on in a segment that was closed cleanly at `end`. */
+  static resume(
+    files: FileSystem,
+    path: string,
+    base: number,
+    epoch: number,
+    sequence: number,
+    end: number,
+    index: IndexBuilder,
+  ): LogSegmentFile {
+    return new LogSegmentFile(files, path, files.open(path, 'write'), base, epoch, sequence, end, index)
+  }
+
+  /** Writes a group at the end. With `durable` it is on disk when `done` is called without an error. */
+  write(source: Uint8Array, start: number, length: number, durable: boolean, done: Done): void {
+    const at = this.end
+    const finish: Done = (error) => {
+      const failure = error ?? this.#zeros?.failure ?? null
+      if (failure === null) this.end = at + length
+      done(failure)
+    }
+    if (!durable) {
+      this.unsynced = true
+      this.#whenClear(at + length, () => writeFully(this.#plain, source, start, length, at, finish))
+      return
+    }
+    if (this.unsynced) {
+      // A write-through write makes only its own bytes durable; those before it need a sync of the file.
+      this.#whenClear(at + length, () =>
+        writeFully(this.#plain, source, start, length, at, (error) => {
+          if (error !== null) return finish(error)
+          this.sync(finish)
+        }),
+      )
+      return
+    }
+    this.#zeros ??= new ZeroAhead(this.#plain, at)
+    this.#zeros.prepare(at + length)
+    const through = (this.#through ??= this.#files.open(this.path, 'write-through'))
+    this.#whenClear(at + length, () =>
+      writeFully(through, source, start, length, at, (error) =>
+        error !== null || through.writesThrough ? finish(error) : this.#plain.sync(finish),
+      ),
+    )
+  }
+
+  /** Makes everything written durable. */
+  sync(done: Done): void {
+    if (!this.unsynced) return done(null)
+    const written = this.end
+    this.#syncing++
+    this.#plain.sync((error) => {
+      this.#syncing--
+      if (this.#closed) this.close()
+      const failure = error ?? this.#zeros?.failure ?? null
+      if (failure === null && this.end === written) this.unsynced = false
+      done(failure)
+    })
+  }
+
+  /** Cuts off zeros and whatever lies behind the last group. */
+  truncate(): void {
+    this.#plain.truncate(this.end)
+  }
+
+  /** Calls back once no writing of zeros ahead is under way; afterwards the file is cut to what counts. */
+  settle(done: () => void): void {
+    if (this.#zeros === undefined) return done()
+    this.#zeros.stop(done)
+  }
+
+  /** Gives the handles back, once no sync is under way on them. */
+  close(): void {
+    this.#closed = true
+    if (this.#syncing > 0) return
+    this.#through?.close()
+    this.#plain.close()
+  }
+
+  /** Zeros that are on their way must not land on a group: waits for them where they could. */
+  #whenClear(end: number, go: () => void): void {
+    if (this.#zeros === undefined) go()
+    else this.#zeros.clear(end, go)
+  }
+}

@@ -1,0 +1,35 @@
+import { AnnalsError } from '../errors.js'
+
+const NO_SPACE = new Set(['ENOSPC', 'EDQUOT', 'EFBIG'])
+
+/** What a failed write to the log means to those who waited for it. */
+export function failureOfWrite(error: unknown): AnnalsError {
+  if (error instanceof AnnalsError) return error
+  const { code, message } = error as NodeJS.ErrnoException
+  if (code !== undefined && NO_SPACE.has(code)) {
+    return new AnnalsError(
+      'ERR_NO_SPACE',
+      `Cannot append: the disk is full (${code}); nothing of this append is stored. Make room, then open the store again`,
+      { cause: error },
+    )
+  }
+  return new AnnalsError(
+    'ERR_IO',
+    `Cannot append: writing the log failed (${code ?? message}); open the store again to go on`,
+    { cause: error },
+  )
+}
+
+/**
+ * What a failed sync means. The system has forgotten what it could not write, so the bytes may or may not survive;
+ * recovery decides, and until then nobody can know.
+ */
+export function failureOfSync(error: unknown): AnnalsError {
+  if (error instanceof AnnalsError) return error
+  const { code, message } = error as NodeJS.ErrnoException
+  return new AnnalsError(
+    'ERR_OUTCOME_UNKNOWN',
+    `Cannot tell whether the append is stored: syncing the log failed (${code ?? message}); open the store again and read`,
+    { cause: error },
+  )
+}

@@ -1,0 +1,57 @@
+/**
+ * annals: an embedded, append-only event store. `openEventStore` opens one in a folder, `openMemoryStore` one in memory.
+ *
+ * @module
+ */
+import { memoryEnvironment } from './io/memory-environment.js'
+import { nodeEnvironment } from './io/node-environment.js'
+import type { FileEventStore } from './store/file-event-store.js'
+import { openStore } from './store/open-store.js'
+import type { OpenOptions } from './store/options.js'
+
+export type { FileEventStore } from './store/file-event-store.js'
+export type { OpenOptions } from './store/options.js'
+export type { StoreStats } from './store/stats.js'
+export type { RecoveryReport } from './recovery/recover.js'
+export type { Limits } from './limits.js'
+export { defaultLimits, MAX_DEPTH, MAX_NAME_BYTES, MAX_TYPE_BYTES } from './limits.js'
+export type { Durability } from './types/durability.js'
+export type { ExpectedVersion, NewEvent, StoredEvent } from './types/event.js'
+export type {
+  AppendManyOptions,
+  AppendOptions,
+  AppendResult,
+  EventReader,
+  EventStore,
+  ReadAllOptions,
+  ReadStreamOptions,
+  StreamAppend,
+  StreamInfo,
+} from './types/event-store.js'
+export {
+  AnnalsError,
+  CorruptionError,
+  type ErrorCode,
+  InvalidArgumentError,
+  InvalidEventError,
+  StoreLockedError,
+  TooLargeError,
+  VersionConflictError,
+} from './errors.js'
+
+/**
+ * Opens the store in a folder, making one when there is none, and becomes its writer.
+ *
+ * @throws StoreLockedError (ERR_LOCKED) when another writer has it open; AnnalsError ERR_NOT_FOUND, ERR_NOT_A_STORE, ERR_FORMAT,
+ * ERR_CORRUPT, ERR_IO, ERR_NO_SPACE; InvalidArgumentError for bad options
+ */
+export function openEventStore(directory: string, options: OpenOptions = {}): Promise<FileEventStore> {
+  return openStore(nodeEnvironment(), directory, options)
+}
+
+/** Opens an empty store in memory: the same engine over a file system in memory, gone when it is closed. For tests and caches. */
+export function openMemoryStore(
+  options: Omit<OpenOptions, 'create' | 'networkFileSystem'> = {},
+): Promise<FileEventStore> {
+  return openStore(memoryEnvironment(), '/store', options)
+}

@@ -1,0 +1,223 @@
+import { join } from 'node:path'
+import { LogDirectory, type LogSegment } from '../commit-log/log-directory.js'
+import type { CorruptionError } from '../errors.js'
+import { newerVersion } from '../errors.js'
+import { type Checkpoint, CHECKPOINT_FILE, decodeCheckpoint, MAX_CHECKPOINT_BYTES } from '../format/checkpoint.js'
+import { ShapeTable } from '../format/shapes.js'
+import type { StreamTable, StreamTableBuilder } from '../format/stream-table.js'
+import type { Environment, FileSystem } from '../io/file-system.js'
+import { readFileSync } from '../io/transfer.js'
+import type { Limits } from '../limits.js'
+import { RedoReader, type RedoneSegment, rewriteUnsynced } from './redo.js'
+import { readStreamTable, type UnsettledSegment } from './unsettled.js'
+
+/** What opening a store found and did. */
+export interface RecoveryReport {
+  /** The writer before closed the store, or there was none: nothing had to be read. */
+  readonly clean: boolean
+  /** The checkpoint was missing or could not be used, so the whole log was read. */
+  readonly checkpointLost: string | undefined
+  /** Groups, events and bytes read from the log behind the checkpoint. */
+  readonly groups: number
+  readonly events: number
+  readonly bytes: number
+  /** Bytes at the end of the log that were never acknowledged as durable and do not count. */
+  readonly tornBytes: number
+  /** Milliseconds opening took. */
+  readonly durationMs: number
+  /** Damage in what was read. The store is then open for reading only. */
+  readonly damage: CorruptionError | undefined
+}
+
+export interface Recovered {
+  readonly directory: LogDirectory
+  readonly shapes: ShapeTable
+  /** Where the log goes on. */
+  readonly position: number
+  readonly sequence: number
+  readonly lastTimestamp: number
+  readonly settledPosition: number
+  readonly previous: { readonly previousBase: number; readonly previousEpoch: number; readonly previousEnd: number }
+  /** The last segment, when it may be gone on in: it was closed cleanly and all its events are settled. */
+  readonly resume: { readonly segment: LogSegment; readonly end: number } | undefined
+  /** Bytes that count of the last segments. */
+  readonly ends: ReadonlyMap<string, number>
+  /** Segments read again, whose stream tables are in memory only. */
+  readonly redone: readonly RedoneSegment[]
+  readonly unsettled: readonly UnsettledSegment[]
+  /** Segments that hold nothing that counts. */
+  readonly empty: readonly LogSegment[]
+  readonly report: Omit<RecoveryReport, 'durationMs'>
+}
+
+/** Reads the state of a store from its files (D5). Writes nothing. `previousEpoch`: the newest epoch before this writer's. */
+export function recover(
+  environment: Environment,
+  directory: string,
+  logFolder: string,
+  storeId: Buffer,
+  limits: Limits,
+  previousEpoch: number,
+): Recovered {
+  const { files } = environment
+  const { directory: log } = LogDirectory.read(files, join(directory, logFolder))
+  const { checkpoint, lost } = readCheckpoint(files, directory, storeId, log)
+  const shapes = new ShapeTable()
+  for (const shape of checkpoint?.shapes ?? []) shapes.define(shape)
+  const settledPosition = checkpoint?.settledPosition ?? 0
+  if (checkpoint !== undefined && isClean(checkpoint, previousEpoch, files, log)) {
+    return clean(files, log, storeId, limits, checkpoint, shapes)
+  }
+  const redo = new RedoReader(files, log, storeId, limits, shapes, checkpoint?.lastTimestamp ?? 0).read(checkpoint)
+  const last = redo.segments.at(-1)
+  if (last !== undefined) log.keepUpTo(last.segment)
+  const empty = redo.segments.filter(({ segment }) => segment.base >= redo.next.position).map(({ segment }) => segment)
+  const redone = redo.segments.filter(({ segment }) => segment.base < redo.next.position)
+  const previous = linkOf(redo.segments, redo.next.position)
+  return {
+    directory: log,
+    shapes,
+    position: redo.next.position,
+    sequence: redo.next.sequence,
+    lastTimestamp: redo.lastTimestamp,
+    settledPosition,
+    previous,
+    resume: undefined,
+    ends: new Map(redo.segments.map(({ segment, end }) => [segment.path, end])),
+    redone,
+    unsettled: [
+      ...unsettledOf(files, log, storeId, limits, settledPosition, checkpoint?.redo.position ?? 0),
+      ...redone.map(({ segment, table }) => ({ segment, table: () => table })),
+    ],
+    empty,
+    report: {
+      clean: false,
+      checkpointLost: lost,
+      groups: redo.groups,
+      events: redo.events,
+      bytes: redo.bytes,
+      tornBytes: redo.tornBytes,
+      damage: redo.damage,
+    },
+  }
+}
+
+function readCheckpoint(
+  files: FileSystem,
+  directory: string,
+  storeId: Buffer,
+  log: LogDirectory,
+): { checkpoint: Checkpoint | undefined; lost: string | undefined } {
+  const path = join(directory, CHECKPOINT_FILE)
+  const bytes = readFileSync(files, path, MAX_CHECKPOINT_BYTES)
+  if (bytes === undefined) {
+    return { checkpoint: undefined, lost: log.segments.length === 0 ? undefined : 'it is missing' }
+  }
+  const verdict = decodeCheckpoint(bytes, storeId)
+  if (verdict.kind === 'version') throw newerVersion(path, verdict.readVersion, verdict.writeVersion)
+  if (verdict.kind === 'unusable') return { checkpoint: undefined, lost: verdict.reason }
+  const { redo } = verdict.checkpoint
+  const known = redo.position === 0 || log.find(redo) >= 0
+  return known
+    ? { checkpoint: verdict.checkpoint, lost: undefined }
+    : { checkpoint: undefined, lost: 'it names a log segment that is not there' }
+}
+
+/** The newest writer before closed the store, and everything it names is as it says. */
+function isClean(checkpoint: Checkpoint, previousEpoch: number, files: FileSystem, log: LogDirectory): boolean {
+  if (!checkpoint.clean || checkpoint.epoch !== previousEpoch) return false
+  if (log.segments.length === 0) return checkpoint.redo.position === 0
+  const last = log.segments.at(-1)!
+  return (
+    last.base === checkpoint.redo.base &&
+    last.epoch === checkpoint.redo.epoch &&
+    files.stat(last.path)?.size === checkpoint.redo.byte
+  )
+}
+
+function clean(
+  files: FileSystem,
+  log: LogDirectory,
+  storeId: Buffer,
+  limits: Limits,
+  checkpoint: Checkpoint,
+  shapes: ShapeTable,
+): Recovered {
+  const { redo, settledPosition, lastTimestamp } = checkpoint
+  const last = log.segments.at(-1)
+  const settled = settledPosition === redo.position
+  return {
+    directory: log,
+    shapes,
+    position: redo.position,
+    sequence: redo.sequence,
+    lastTimestamp,
+    settledPosition,
+    previous: { previousBase: redo.base, previousEpoch: redo.epoch, previousEnd: redo.byte },
+    resume: last !== undefined && settled ? { segment: last, end: redo.byte } : undefined,
+    ends: last === undefined ? new Map() : new Map([[last.path, redo.byte]]),
+    redone: [],
+    unsettled: unsettledOf(files, log, storeId, limits, settledPosition, redo.position),
+    empty: [],
+    report: { clean: true, checkpointLost: undefined, groups: 0, events: 0, bytes: 0, tornBytes: 0, damage: undefined },
+  }
+}
+
+/** Segments between what is settled and where redo began: their stream tables are on disk, and made again if they are not. */
+function unsettledOf(
+  files: FileSystem,
+  log: LogDirectory,
+  storeId: Buffer,
+  limits: Limits,
+  from: number,
+  to: number,
+): UnsettledSegment[] {
+  const unsettled: UnsettledSegment[] = []
+  for (const [i, segment] of log.segments.entries()) {
+    const end = log.segments[i + 1]?.base ?? Infinity
+    if (end <= from || segment.base >= to) continue
+    let table: StreamTable | StreamTableBuilder | undefined
+    const load = (): StreamTable | StreamTableBuilder =>
+      readStreamTable(files, log.beside(segment, '.tab'), segment, storeId)?.table ??
+      rebuildTable(files, log, segment, storeId, limits)
+    unsettled.push({ segment, table: () => (table ??= load()) })
+  }
+  return unsettled
+}
+
+/** Makes the stream table of a log segment again from its records. */
+export function rebuildTable(
+  files: FileSystem,
+  log: LogDirectory,
+  segment: LogSegment,
+  storeId: Buffer,
+  limits: Limits,
+): StreamTableBuilder {
+  const reader = new RedoReader(files, log, storeId, limits, new ShapeTable(), 0)
+  return reader.readOne(segment)
+}
+
+/** What the next segment hangs on: the last one that holds something, or what an empty one hangs on. */
+function linkOf(segments: readonly RedoneSegment[], position: number): Recovered['previous'] {
+  for (const { segment, header, end } of segments.toReversed()) {
+    if (segment.base < position) return { previousBase: segment.base, previousEpoch: segment.epoch, previousEnd: end }
+    if (header !== undefined) {
+      return { previousBase: header.previousBase, previousEpoch: header.previousEpoch, previousEnd: header.previousEnd }
+    }
+  }
+  return { previousBase: 0, previousEpoch: 0, previousEnd: 0 }
+}
+
+/** Makes durable what was accepted from the end of the log: before that, nobody may see it. */
+export async function secure(files: FileSystem, directory: string, redone: readonly RedoneSegment[]): Promise<void> {
+  for (const segment of redone) {
+    await new Promise<void>((resolve, reject) =>
+      rewriteUnsynced(files, segment, (error) => (error === null ? resolve() : reject(error))),
+    )
+  }
+  if (redone.length > 0) {
+    await new Promise<void>((resolve, reject) =>
+      files.syncDirectory(directory, (error) => (error === null ? resolve() : reject(error))),
+    )
+  }
+}

@@ -1,0 +1,163 @@
+import { CorruptionError } from '../errors.js'
+import { checkFrame, MIN_FRAME_BYTES, windowOf } from '../format/frame.js'
+import { parseHeader } from '../format/file-header.js'
+import type { StreamKey } from '../format/names.js'
+import { type StreamEntry, StreamTable, type StreamTableBuilder } from '../format/stream-table.js'
+import type { LogSegment } from '../commit-log/log-directory.js'
+import type { FileSystem } from '../io/file-system.js'
+import { readFileSync, readFullySync } from '../io/transfer.js'
+import type { Limits } from '../limits.js'
+import type { ReadHandles } from '../segment/read-handles.js'
+import { addressOf, type Slabs } from '../segment/slabs.js'
+import { faultOfEvent } from '../streams/segment-scan.js'
+import type { StreamLoader } from '../streams/stream-loader.js'
+import type { StreamState } from '../streams/stream-state.js'
+
+const MAX_TABLE_BYTES = 256 * 1024 * 1024
+
+/** A log segment whose events may not be in fsynced stream segments, and which streams have events in it. */
+export interface UnsettledSegment {
+  readonly segment: LogSegment
+  /** Reads the table at its first use. */
+  readonly table: () => StreamTable | StreamTableBuilder
+}
+
+/**
+ * The part of redo that is done stream by stream, when a stream is first used: what earlier sessions wrote to its files
+ * without a sync is checked against the stream tables, and what did not survive is taken from the log again. So
+ * opening costs the same for one stream and for a million.
+ */
+export class Unsettled {
+  readonly #loader: StreamLoader
+  readonly #handles: ReadHandles
+  readonly #slabs: Slabs
+  readonly #limits: Limits
+  readonly #position: () => number
+  #segments: readonly UnsettledSegment[] = []
+
+  constructor(loader: StreamLoader, handles: ReadHandles, slabs: Slabs, limits: Limits, position: () => number) {
+    this.#loader = loader
+    this.#handles = handles
+    this.#slabs = slabs
+    this.#limits = limits
+    this.#position = position
+  }
+
+  /** Oldest first. */
+  get segments(): readonly UnsettledSegment[] {
+    return this.#segments
+  }
+
+  set(segments: readonly UnsettledSegment[]): void {
+    this.#segments = segments
+  }
+
+  /** Forgets everything: all of it is in fsynced stream segments. */
+  clear(): void {
+    this.#segments = []
+  }
+
+  load(key: StreamKey): StreamState {
+    const entries: { readonly segment: LogSegment; readonly entry: StreamEntry }[] = []
+    for (const { segment, table } of this.#segments) {
+      const entry = table().lookup(key)
+      if (entry !== undefined) entries.push({ segment, entry })
+    }
+    const first = entries[0]
+    if (first === undefined) return this.#loader.load(key)
+    const state = this.#loader.load(key, first.entry.firstOffset)
+    const records: Buffer[] = []
+    let { version } = state
+    for (const { segment, entry } of entries) {
+      state.damage = this.#collect(records, segment, entry, key, version)
+      if (state.damage !== undefined) break
+      version = Math.max(version, entry.firstOffset + entry.bytes.length)
+    }
+    this.#attach(state, records)
+    return state
+  }
+
+  /** Adds the records of a table that are not there yet. Returns what keeps it from adding them all. */
+  #collect(
+    records: Buffer[],
+    segment: LogSegment,
+    entry: StreamEntry,
+    key: StreamKey,
+    version: number,
+  ): CorruptionError | undefined {
+    if (entry.firstOffset > version) {
+      return new CorruptionError('events before this one are missing', {
+        file: segment.path,
+        byte: entry.bytes[0]!,
+        stream: key.name,
+        offset: version,
+      })
+    }
+    try {
+      for (let i = version - entry.firstOffset; i < entry.bytes.length; i++) {
+        records.push(this.#read(segment, entry.bytes[i]!, key, entry.firstOffset + i))
+      }
+      return undefined
+    } catch (error) {
+      if (error instanceof CorruptionError) return error
+      throw error
+    }
+  }
+
+  /** Holds records in memory like fresh ones: the next flush, which whoever loads it queues, writes them to its segment. */
+  #attach(state: StreamState, records: readonly Buffer[]): void {
+    if (records.length === 0) return
+    const slab = this.#slabs.adopt(Buffer.concat(records), this.#position())
+    let byte = 0
+    for (const record of records) {
+      state.tail.push(addressOf(slab, byte))
+      byte += record.length
+    }
+    state.version += records.length
+    state.nextOffset = state.version
+  }
+
+  #read(segment: LogSegment, byte: number, key: StreamKey, offset: number): Buffer {
+    const handle = this.#handles.get(segment.path)
+    const wrong = (reason: string): CorruptionError =>
+      new CorruptionError(reason, { file: segment.path, byte, stream: key.name, offset })
+    const head = Buffer.allocUnsafe(4)
+    if (readFullySync(handle, head, 0, 4, byte) < 4) throw wrong('the log segment ends before the record')
+    const length = head.readUInt32LE(0)
+    if (length < MIN_FRAME_BYTES || length > this.#limits.eventBytes) {
+      throw wrong('the length of a record is impossible')
+    }
+    const record = Buffer.allocUnsafe(length)
+    const got = readFullySync(handle, record, 0, length, byte)
+    const window = windowOf(record)
+    if (typeof checkFrame(window, 0, got, length) !== 'number') throw wrong('the checksum of a record is wrong')
+    const fault = faultOfEvent(window, 0, length, key, offset)
+    if (fault !== undefined) throw wrong(fault)
+    return record
+  }
+}
+
+/** Reads the stream table of a log segment. Returns undefined when it is missing or wrong: it is then made from the segment. */
+export function readStreamTable(
+  files: FileSystem,
+  path: string,
+  segment: LogSegment,
+  storeId: Buffer,
+): { readonly table: StreamTable; readonly end: number } | undefined {
+  let bytes: Buffer | undefined
+  try {
+    bytes = readFileSync(files, path, MAX_TABLE_BYTES)
+  } catch {
+    return undefined // derived: whatever is wrong with it, the log segment tells the same
+  }
+  if (bytes === undefined) return undefined
+  const window = windowOf(bytes)
+  const verdict = parseHeader(window, bytes.length, 'T')
+  if (verdict.kind !== 'header') return undefined
+  const { header, length } = verdict
+  if (!header.storeId.equals(storeId) || header.base !== segment.base || header.epoch !== segment.epoch) {
+    return undefined
+  }
+  const table = StreamTable.parse(window, length, bytes.length)
+  return table && { table, end: header.previousEnd }
+}

@@ -1,0 +1,146 @@
+import { CorruptionError } from '../errors.js'
+import { checkFrames } from '../format/crc32c.js'
+import { checkFrame, type FrameFault, MIN_FRAME_BYTES, windowOf, type Window } from '../format/frame.js'
+import { readFully, readFullySync } from '../io/transfer.js'
+import type { ReadHandles } from './read-handles.js'
+
+/** What `FrameReader` reads: whole frames of one file, from a byte on. */
+export interface FrameRange {
+  readonly path: string
+  readonly from: number
+  /** Bytes before this count; what lies behind is not read. */
+  readonly end: number
+  /** No valid frame is longer. */
+  readonly maxFrameBytes: number
+  /** Size of the first read, and of the others. */
+  readonly firstBytes: number
+  readonly windowBytes: number
+}
+
+/**
+ * Reads a range of a segment in windows of whole frames whose checksums are right. The first two windows are read at once, since a
+ * short read from the page cache costs less than handing it to another thread; from then on, while one is worked through,
+ * the next is read ahead in the background. Memory: two windows, or one frame where that is longer.
+ */
+export class FrameReader {
+  readonly #handles: ReadHandles
+  readonly #range: FrameRange
+  /** Frames that were read and checked: `start` … `end` of `window`; byte 0 of it is byte `base` of the file. */
+  window: Window = EMPTY
+  start = 0
+  end = 0
+  base: number
+  #next: number
+  #ahead: { readonly bytes: Buffer; readonly ready: Promise<number>; readonly from: number } | undefined
+  #spare: Buffer | undefined
+  #windows = 0
+
+  constructor(handles: ReadHandles, range: FrameRange) {
+    this.#handles = handles
+    this.#range = range
+    this.base = range.from
+    this.#next = range.from
+  }
+
+  /** Reads the next window. Returns false at the end of the range. May be asynchronous. Throws CorruptionError or what the system reports. */
+  advance(): boolean | Promise<boolean> {
+    if (this.#next >= this.#range.end) return false
+    const ahead = this.#ahead
+    if (ahead !== undefined) {
+      this.#ahead = undefined
+      return ahead.ready.then((length) => this.#take(ahead.bytes, ahead.from, length))
+    }
+    const from = this.#next
+    const bytes = this.#buffer(this.#sizeAt(from))
+    const handle = this.#handles.get(this.#range.path)
+    return this.#take(bytes, from, readFullySync(handle, bytes, 0, bytes.length, from))
+  }
+
+  #sizeAt(from: number): number {
+    const wanted = this.#windows === 0 ? this.#range.firstBytes : this.#range.windowBytes
+    return Math.min(wanted, this.#range.end - from)
+  }
+
+  #buffer(size: number): Buffer {
+    const spare = this.#spare
+    if (spare !== undefined && spare.length >= size) {
+      this.#spare = undefined
+      return spare.length === size ? spare : spare.subarray(0, size)
+    }
+    return Buffer.allocUnsafe(size)
+  }
+
+  #take(bytes: Buffer, from: number, length: number): boolean {
+    const { range, window } = { range: this.#range, window: windowOf(bytes) }
+    const checked = checkFrames(bytes, 0, length).end
+    if (this.window.bytes.length === range.windowBytes) this.#spare = this.window.bytes
+    if (checked === 0) {
+      // Right frames before a wrong one are shown first; the next call meets the wrong one at its start.
+      const fault = length === 0 ? 'short' : checkFrame(window, 0, length, range.maxFrameBytes)
+      if (fault === 'short') return this.#takeLong(window, from, length)
+      throw damaged(range.path, from, typeof fault === 'number' ? 'crc' : fault)
+    }
+    this.#show(window, from, checked)
+    return true
+  }
+
+  /** A frame longer than the window: reads just that frame. */
+  #takeLong(window: Window, from: number, available: number): boolean {
+    const length = available < MIN_FRAME_BYTES ? Infinity : window.view.getUint32(0, true)
+    if (length > this.#range.end - from) throw damaged(this.#range.path, from, 'short')
+    const bytes = Buffer.allocUnsafeSlow(length)
+    const got = readFullySync(this.#handles.get(this.#range.path), bytes, 0, length, from)
+    const long = windowOf(bytes)
+    const fault = checkFrame(long, 0, got, this.#range.maxFrameBytes)
+    if (typeof fault !== 'number') throw damaged(this.#range.path, from, fault)
+    this.#show(long, from, fault)
+    return true
+  }
+
+  #show(window: Window, from: number, length: number): void {
+    this.window = window
+    this.base = from
+    this.start = 0
+    this.end = length
+    this.#next = from + length
+    // Not after the first window: who reads a few events should not pay for more.
+    if (++this.#windows >= 2) this.#readAhead()
+  }
+
+  #readAhead(): void {
+    const from = this.#next
+    if (from >= this.#range.end) return
+    const bytes = this.#buffer(this.#sizeAt(from))
+    const { handle, release } = this.#handles.pin(this.#range.path)
+    const ready = new Promise<number>((resolve, reject) => {
+      readFully(handle, bytes, 0, bytes.length, from, (error, length) => {
+        release()
+        if (error === null) resolve(length)
+        else reject(error)
+      })
+    })
+    ready.catch(() => {}) // reported to whoever advances; nobody may
+    this.#ahead = { bytes, ready, from }
+  }
+}
+
+const EMPTY: Window = windowOf(Buffer.alloc(0))
+
+const REASONS: Record<FrameFault, string> = {
+  zeros: 'zeros where a record should be',
+  short: 'the file ends inside a record',
+  length: 'the length of a record is impossible',
+  crc: 'the checksum of a record is wrong',
+  trailer: 'the two lengths of a record differ',
+  kind: 'a record of an unknown kind',
+}
+
+/** The error for bytes that should be a frame and are none. */
+export function damaged(file: string, byte: number, fault: FrameFault): CorruptionError {
+  return new CorruptionError(REASONS[fault], { file, byte })
+}
+
+/** What to say about a fault. */
+export function reasonOf(fault: FrameFault): string {
+  return REASONS[fault]
+}

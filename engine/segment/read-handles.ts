@@ -1,0 +1,64 @@
+import type { FileHandle, FileSystem } from '../io/file-system.js'
+
+/**
+ * Files kept open for reading, the least recently used closed first. Nobody keeps a handle between two turns of the event
+ * loop, but for reads under way, which `pin` it: so an iterator holds no file, and leaving one early leaks nothing.
+ */
+export class ReadHandles {
+  readonly #files: FileSystem
+  readonly #limit: number
+  readonly #open = new Map<string, { readonly handle: FileHandle; pins: number; dropped: boolean }>()
+
+  constructor(files: FileSystem, limit: number) {
+    this.#files = files
+    this.#limit = limit
+  }
+
+  get size(): number {
+    return this.#open.size
+  }
+
+  /** Returns a handle to use at once. Throws what `open` throws. */
+  get(path: string): FileHandle {
+    return this.#entry(path).handle
+  }
+
+  /** Returns a handle that stays open until `release` is called. */
+  pin(path: string): { readonly handle: FileHandle; readonly release: () => void } {
+    const entry = this.#entry(path)
+    entry.pins++
+    const release = (): void => {
+      entry.pins--
+      if (entry.dropped && entry.pins === 0) entry.handle.close()
+    }
+    return { handle: entry.handle, release }
+  }
+
+  /** Forgets a file: it was replaced or removed. */
+  drop(path: string): void {
+    const entry = this.#open.get(path)
+    if (entry === undefined) return
+    this.#open.delete(path)
+    entry.dropped = true
+    if (entry.pins === 0) entry.handle.close()
+  }
+
+  close(): void {
+    for (const path of [...this.#open.keys()]) this.drop(path)
+  }
+
+  #entry(path: string): { readonly handle: FileHandle; pins: number; dropped: boolean } {
+    const known = this.#open.get(path)
+    if (known !== undefined) {
+      if (this.#open.size > this.#limit / 2) {
+        this.#open.delete(path)
+        this.#open.set(path, known)
+      }
+      return known
+    }
+    const entry = { handle: this.#files.open(path, 'read'), pins: 0, dropped: false }
+    this.#open.set(path, entry)
+    if (this.#open.size > this.#limit) this.drop(this.#open.keys().next().value!)
+    return entry
+  }
+}

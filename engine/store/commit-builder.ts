@@ -1,0 +1,112 @@
+import type { Commit } from '../commit-log/commit-log.js'
+import { InvalidArgumentError, InvalidEventError, TooLargeError } from '../errors.js'
+import { ByteWriter } from '../format/byte-writer.js'
+import { EventEncoder, FLAG_FIRST, FLAG_LAST } from '../format/event-record.js'
+import type { ShapeTable } from '../format/shapes.js'
+import { UuidSource } from '../format/uuid.js'
+import { ValueEncoder } from '../format/value-encoder.js'
+import type { Limits } from '../limits.js'
+import type { StreamState } from '../streams/stream-state.js'
+import type { NewEvent } from '../types/event.js'
+
+const SCRATCH_BYTES = 64 * 1024
+/** A buffer that a large commit has made grow beyond this is not kept. */
+const KEPT_BYTES = 1024 * 1024
+
+/**
+ * Encodes one commit at a time, at the moment of the call: what the caller does to the events afterwards has no effect,
+ * and what cannot be stored is refused before anything has changed.
+ */
+export class CommitBuilder {
+  readonly #limits: Limits
+  readonly #values: ValueEncoder
+  readonly #events: EventEncoder
+  readonly #writer: ByteWriter
+  readonly #starts: number[] = []
+  readonly #owners: StreamState[] = []
+  readonly #shapes: number[] = []
+  #building = false
+
+  constructor(limits: Limits, shapes: ShapeTable, learn: boolean, random: (target: Uint8Array) => void) {
+    this.#limits = limits
+    this.#values = new ValueEncoder(shapes, { learn, maxShapes: limits.shapes })
+    this.#events = new EventEncoder(this.#values, new UuidSource(random))
+    this.#writer = new ByteWriter(Buffer.allocUnsafeSlow(SCRATCH_BYTES), (bytes) => this.#more(bytes))
+  }
+
+  /** Starts a commit. */
+  begin(): void {
+    if (this.#building) throw new InvalidArgumentError('Cannot append from a getter of an event that is being appended')
+    if (this.#writer.bytes.length > KEPT_BYTES) this.#writer.reset(Buffer.allocUnsafeSlow(SCRATCH_BYTES))
+    this.#writer.length = 0
+    this.#starts.length = 0
+    this.#owners.length = 0
+    this.#shapes.length = 0
+  }
+
+  /** Encodes events of one stream, the first of which gets `offset` and `position`. Throws InvalidEventError or TooLargeError. */
+  add(
+    state: StreamState,
+    events: readonly NewEvent[],
+    offset: number,
+    position: number,
+    now: number,
+    more: { readonly before: boolean; readonly after: boolean },
+  ): void {
+    this.#building = true
+    const last = events.length - 1
+    try {
+      for (let i = 0; i <= last; i++) {
+        const marks = (i === 0 && !more.before ? FLAG_FIRST : 0) | (i === last && !more.after ? FLAG_LAST : 0)
+        this.#starts.push(this.#writer.length)
+        this.#owners.push(state)
+        this.#encode(
+          events[i]!,
+          { stream: state.key.bytes, position: position + i, offset: offset + i, marks, now },
+          i,
+          last,
+        )
+      }
+    } finally {
+      this.#building = false
+    }
+  }
+
+  /** Returns the commit. Valid until the next `begin`. */
+  finish(firstPosition: number): Commit<StreamState> {
+    // Shapes learned from these events are used from the next commit on; the log defines them where they are first used.
+    if (this.#values.proposed.length > 0) this.#values.adopt()
+    return {
+      bytes: this.#writer.bytes,
+      length: this.#writer.length,
+      starts: this.#starts,
+      owners: this.#owners,
+      shapes: this.#shapes,
+      firstPosition,
+    }
+  }
+
+  #encode(event: NewEvent, place: Parameters<EventEncoder['encode']>[2], i: number, last: number): void {
+    try {
+      this.#events.encode(this.#writer, event, place, this.#limits.eventBytes)
+    } catch (error) {
+      if (error instanceof InvalidEventError && last > 0) {
+        throw new InvalidEventError(`events[${i}].${error.path}`, error.reason, { cause: error.cause })
+      }
+      throw error
+    }
+    for (const id of this.#values.used) if (!this.#shapes.includes(id)) this.#shapes.push(id)
+  }
+
+  #more(bytes: number): Buffer {
+    const { commitBytes } = this.#limits
+    if (bytes > commitBytes) {
+      throw new TooLargeError(
+        `Cannot append: the events have more than ${commitBytes} bytes together, which is the limit of one commit`,
+        commitBytes,
+        bytes,
+      )
+    }
+    return Buffer.allocUnsafeSlow(Math.min(commitBytes, 2 ** Math.ceil(Math.log2(bytes)) * 2))
+  }
+}

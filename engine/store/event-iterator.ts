@@ -1,0 +1,173 @@
+import { AnnalsError, InvalidArgumentError } from '../errors.js'
+import type { EventReader } from '../types/event-store.js'
+import type { StoredEvent } from '../types/event.js'
+
+/** Where an iteration takes its events from, some at a time. */
+export interface EventSource {
+  /** Returns the next events, at most `most`; none at the end. Ready events come without a promise. */
+  next(most: number): StoredEvent[] | Promise<StoredEvent[]>
+}
+
+export interface IterationContext {
+  readonly signal: AbortSignal | undefined
+  /** True once the store is closed. */
+  readonly closed: () => boolean
+}
+
+/** Decoded at a time for an iteration event by event: enough to make decoding cheap, few enough to hold in memory. */
+const CHUNK = 64
+const MAX_BATCH = 1_000_000
+
+/** Makes a reader of a source; each iteration opens a source of its own. */
+export function eventReader<Event>(open: () => EventSource, context: IterationContext): EventReader<Event> {
+  return {
+    [Symbol.asyncIterator]: () => new EventIterator(open(), context) as unknown as AsyncIterator<Event>,
+    batches(size) {
+      if (!Number.isInteger(size) || size < 1 || size > MAX_BATCH) {
+        throw new InvalidArgumentError(`Cannot read batches of ${String(size)} events: a batch has 1 to ${MAX_BATCH}`)
+      }
+      return {
+        [Symbol.asyncIterator]: () => new BatchIterator(open(), size, context) as unknown as AsyncIterator<Event[]>,
+      }
+    },
+  }
+}
+
+function assertOpen({ signal, closed }: IterationContext): void {
+  if (signal?.aborted) throw signal.reason
+  if (closed()) throw new AnnalsError('ERR_CLOSED', 'Cannot read: the store is closed')
+}
+
+/**
+ * Iterates event by event. Written by hand because an async generator costs more per event than reading it. Holds no file,
+ * so leaving it early has nothing to give back.
+ */
+class EventIterator implements AsyncIterableIterator<StoredEvent> {
+  readonly #source: EventSource
+  readonly #context: IterationContext
+  #chunk: StoredEvent[] = []
+  #at = 0
+  #done = false
+  #pending: Promise<unknown> | undefined
+
+  constructor(source: EventSource, context: IterationContext) {
+    this.#source = source
+    this.#context = context
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  next(): Promise<IteratorResult<StoredEvent>> {
+    if (this.#pending !== undefined) return this.#queue()
+    if (this.#at < this.#chunk.length && this.#context.signal?.aborted !== true) {
+      return Promise.resolve({ value: this.#chunk[this.#at++]!, done: false })
+    }
+    return this.#refill()
+  }
+
+  return(): Promise<IteratorResult<StoredEvent>> {
+    this.#finish()
+    return Promise.resolve({ value: undefined, done: true })
+  }
+
+  /** Calls that do not wait for the one before are answered in order. */
+  #queue(): Promise<IteratorResult<StoredEvent>> {
+    const again = (): Promise<IteratorResult<StoredEvent>> => this.next()
+    return this.#pending!.then(again, again)
+  }
+
+  #refill(): Promise<IteratorResult<StoredEvent>> {
+    if (this.#done) return Promise.resolve({ value: undefined, done: true })
+    try {
+      assertOpen(this.#context)
+      const chunk = this.#source.next(CHUNK)
+      if (Array.isArray(chunk)) return Promise.resolve(this.#take(chunk))
+      const result = chunk.then((events) => {
+        this.#pending = undefined
+        assertOpen(this.#context)
+        return this.#take(events)
+      })
+      this.#pending = result
+      return result.catch((error: unknown) => this.#fail(error))
+    } catch (error) {
+      return this.#fail(error)
+    }
+  }
+
+  #take(chunk: StoredEvent[]): IteratorResult<StoredEvent> {
+    if (chunk.length === 0 || this.#done) {
+      this.#finish()
+      return { value: undefined, done: true }
+    }
+    this.#chunk = chunk
+    this.#at = 1
+    return { value: chunk[0]!, done: false }
+  }
+
+  #fail(error: unknown): Promise<never> {
+    this.#finish()
+    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the reason of an AbortSignal may be any value
+    return Promise.reject(error)
+  }
+
+  #finish(): void {
+    this.#done = true
+    this.#pending = undefined
+    this.#chunk = []
+    this.#at = 0
+  }
+}
+
+/** Iterates over batches of one size, whatever the source hands out at a time. */
+class BatchIterator implements AsyncIterableIterator<StoredEvent[]> {
+  readonly #source: EventSource
+  readonly #size: number
+  readonly #context: IterationContext
+  #turn: Promise<unknown> = Promise.resolve()
+  #done = false
+
+  constructor(source: EventSource, size: number, context: IterationContext) {
+    this.#source = source
+    this.#size = size
+    this.#context = context
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this
+  }
+
+  next(): Promise<IteratorResult<StoredEvent[]>> {
+    const batch = this.#turn.then(() => this.#batch())
+    this.#turn = batch.catch(() => {})
+    return batch
+  }
+
+  return(): Promise<IteratorResult<StoredEvent[]>> {
+    this.#done = true
+    return Promise.resolve({ value: undefined, done: true })
+  }
+
+  async #batch(): Promise<IteratorResult<StoredEvent[]>> {
+    if (this.#done) return { value: undefined, done: true }
+    try {
+      let batch: StoredEvent[] = []
+      while (batch.length < this.#size) {
+        assertOpen(this.#context)
+        const next = this.#source.next(this.#size - batch.length)
+        const events = Array.isArray(next) ? next : await next
+        if (events.length === 0) {
+          this.#done = true
+          break
+        }
+        if (batch.length === 0) batch = events
+        else for (const event of events) batch.push(event)
+      }
+      return batch.length === 0 ? { value: undefined, done: true } : { value: batch, done: false }
+    } catch (error) {
+      this.#done = true
+      throw error
+    }
+  }
+}

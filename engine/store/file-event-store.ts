@@ -1,0 +1,474 @@
+import { CommitLog } from '../commit-log/commit-log.js'
+import type { PendingGroup } from '../commit-log/group.js'
+import { LogIndexes, readLogIndex, scanLogInto } from '../commit-log/log-index.js'
+import { LogSegmentFile } from '../commit-log/log-segment-file.js'
+import {
+  AnnalsError,
+  CorruptionError,
+  TooLargeError,
+  InvalidArgumentError,
+  quote,
+  VersionConflictError,
+} from '../errors.js'
+import { EventDecoder, eventTimestamp } from '../format/event-record.js'
+import { streamKey } from '../format/names.js'
+import { IndexBuilder } from '../format/sparse-index.js'
+import { ValueDecoder } from '../format/value-decoder.js'
+import type { Environment, Timer } from '../io/file-system.js'
+import type { WriterLock } from '../lock/writer-lock.js'
+import type { Recovered, RecoveryReport } from '../recovery/recover.js'
+import { Unsettled } from '../recovery/unsettled.js'
+import { ReadHandles } from '../segment/read-handles.js'
+import { byteOf } from '../segment/slabs.js'
+import { StreamCatalog } from '../streams/stream-catalog.js'
+import { StreamDirectory } from '../streams/stream-directory.js'
+import { StreamLoader } from '../streams/stream-loader.js'
+import type { StreamState } from '../streams/stream-state.js'
+import type { Durability } from '../types/durability.js'
+import type { ExpectedVersion, NewEvent, StoredEvent } from '../types/event.js'
+import type {
+  AppendManyOptions,
+  AppendOptions,
+  AppendResult,
+  EventReader,
+  EventStore,
+  ReadAllOptions,
+  ReadStreamOptions,
+  StreamAppend,
+  StreamInfo,
+} from '../types/event-store.js'
+import { AppendWaiter, RefusalWaiter } from './append-waiter.js'
+import { CommitBuilder } from './commit-builder.js'
+import { eventReader } from './event-iterator.js'
+import { LogSource, type LogReading } from './log-source.js'
+import { Maintenance } from './maintenance.js'
+import { checkAppendMany, checkAppendOptions, checkReadAll, checkReadStream, type Settings } from './options.js'
+import { percentiles, type StoreStats } from './stats.js'
+import { BackwardStreamSource, ForwardStreamSource, type StreamReading } from './stream-source.js'
+
+const NO_APPEND_OPTIONS: AppendOptions = Object.freeze({})
+const ALONE = { before: false, after: false }
+
+/** What a store is put together from; `openStore` makes it. */
+export interface StoreParts {
+  readonly environment: Environment
+  readonly settings: Settings
+  readonly directory: string
+  readonly logPath: string
+  readonly streamsPath: string
+  readonly storeId: Buffer
+  readonly lock: WriterLock
+  readonly recovered: Recovered
+  readonly report: RecoveryReport
+}
+
+/** The file engine. Composition root: knows all layers, holds the order of things, leaves the work to them. */
+export class FileEventStore implements EventStore {
+  readonly #parts: StoreParts
+  readonly #environment: Environment
+  readonly #settings: Settings
+  readonly #log: CommitLog<StreamState>
+  readonly #catalog: StreamCatalog
+  readonly #commits: CommitBuilder
+  readonly #handles: ReadHandles
+  readonly #streamReading: StreamReading
+  readonly #logReading: LogReading
+  readonly #maintenance: Maintenance
+  /** Position behind the last committed event, and behind the last one on its way. */
+  #position: number
+  #nextPosition: number
+  #lastTimestamp: number
+  #syncTimer: Timer | undefined
+  #closing: Promise<void> | undefined
+  #closed = false
+
+  constructor(parts: StoreParts) {
+    const { environment, settings, recovered, storeId } = parts
+    const { files } = environment
+    const { limits } = settings
+    this.#parts = parts
+    this.#environment = environment
+    this.#settings = settings
+    this.#position = recovered.position
+    this.#nextPosition = recovered.position
+    this.#lastTimestamp = recovered.lastTimestamp
+    this.#handles = new ReadHandles(files, limits.openFiles)
+    this.#commits = new CommitBuilder(limits, recovered.shapes, settings.shapes, (target) => environment.random(target))
+    const { resume } = recovered
+    this.#log = new CommitLog<StreamState>(
+      environment,
+      parts.logPath,
+      storeId,
+      limits,
+      settings.shapes,
+      {
+        epoch: parts.lock.epoch,
+        sequence: recovered.sequence,
+        previous: recovered.previous,
+        resume: resume && { end: resume.end, open: () => this.#resume(resume) },
+      },
+      {
+        shape: (id) => recovered.shapes.get(id)!,
+        checkFence: () => parts.lock.check(),
+        publish: (group, segment, shift) => this.#publish(group, segment, shift),
+        created: ({ base, epoch, path }) => recovered.directory.add({ base, epoch, path }),
+        rolled: (full, next) => {
+          this.#maintenance.rolled(full, next)
+        },
+        failed: () => this.#maintenance.stop(),
+      },
+    )
+    const streams = new StreamDirectory(files, parts.streamsPath, storeId, settings.shapes)
+    const loader = new StreamLoader(streams, this.#handles, limits)
+    const unsettled = new Unsettled(loader, this.#handles, this.#log.slabs, limits, () => this.#position)
+    unsettled.set(recovered.unsettled)
+    this.#catalog = new StreamCatalog(limits, (key) => {
+      const state = unsettled.load(key)
+      if (recovered.report.damage !== undefined) state.damage = missingBehind(recovered.report.damage, state)
+      else if (state.tail.length > 0) this.#maintenance.writeBehind.add(state)
+      return state
+    })
+    const decoder = new EventDecoder(new ValueDecoder(recovered.shapes))
+    this.#streamReading = { directory: streams, handles: this.#handles, slabs: this.#log.slabs, decoder, limits }
+    this.#logReading = {
+      directory: recovered.directory,
+      indexes: new LogIndexes(files, recovered.directory, this.#handles, storeId, limits),
+      handles: this.#handles,
+      decoder,
+      limits,
+      active: () => {
+        const { segment } = this.#log
+        return segment && { path: segment.path, end: segment.end, entries: segment.index.entries }
+      },
+      lastEnd: (path) => recovered.ends.get(path),
+    }
+    this.#maintenance = new Maintenance({
+      parts,
+      log: this.#log,
+      streams,
+      handles: this.#handles,
+      catalog: this.#catalog,
+      unsettled,
+      position: () => this.#position,
+      lastTimestamp: () => this.#lastTimestamp,
+    })
+  }
+
+  /** What opening found and did. */
+  get recovery(): RecoveryReport {
+    return this.#parts.report
+  }
+
+  /** Secures what was recovered; only then may the store be used. */
+  async start(): Promise<void> {
+    if (this.recovery.damage === undefined) await this.#maintenance.start()
+  }
+
+  append(
+    stream: string,
+    events: readonly NewEvent[],
+    options: AppendOptions = NO_APPEND_OPTIONS,
+  ): Promise<AppendResult> {
+    try {
+      if (options !== NO_APPEND_OPTIONS) checkAppendOptions(options)
+      const state = this.#writable(stream, events)
+      const conflict = conflictOf(state.key.name, options.expectedVersion, state.nextOffset)
+      if (conflict !== undefined) return this.#refuse(conflict, state.nextOffset > state.version)
+      const durability = options.durability ?? this.#settings.durability
+      if (events.length === 0) {
+        return Promise.resolve(resultOf(state.key.name, state.nextOffset, 0, 0, this.#now(), durability))
+      }
+      this.#assertRoom(events.length)
+      const now = this.#now()
+      const offset = state.nextOffset
+      const position = this.#nextPosition
+      this.#commits.begin()
+      this.#commits.add(state, events, offset, position, now, ALONE)
+      const waiter = new AppendWaiter(resultOf(state.key.name, offset, events.length, position, now, durability))
+      this.#log.append(this.#commits.finish(position), durability, waiter)
+      state.nextOffset = offset + events.length
+      this.#accept(events.length, now, durability)
+      return waiter.promise
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  appendMany(appends: readonly StreamAppend[], options: AppendManyOptions = {}): Promise<AppendResult[]> {
+    try {
+      checkAppendMany(appends, options)
+      const durability = options.durability ?? this.#settings.durability
+      const now = this.#now()
+      const firstPosition = this.#nextPosition
+      const next = new Map<StreamState, number>()
+      const results: AppendResult[] = []
+      const plan: {
+        readonly state: StreamState
+        readonly events: readonly NewEvent[]
+        readonly offset: number
+        readonly position: number
+      }[] = []
+      let position = firstPosition
+      for (const { stream, events, expectedVersion } of appends) {
+        const state = this.#writable(stream, events)
+        const offset = next.get(state) ?? state.nextOffset
+        const conflict = conflictOf(state.key.name, expectedVersion, offset)
+        if (conflict !== undefined) return this.#refuse(conflict, state.nextOffset > state.version)
+        results.push(resultOf(state.key.name, offset, events.length, position, now, durability))
+        if (events.length > 0) plan.push({ state, events, offset, position })
+        next.set(state, offset + events.length)
+        position += events.length
+      }
+      if (plan.length === 0) return Promise.resolve(results)
+      this.#assertRoom(position - firstPosition)
+      this.#commits.begin()
+      for (const [i, { state, events, offset, position: at }] of plan.entries()) {
+        this.#commits.add(state, events, offset, at, now, { before: i > 0, after: i < plan.length - 1 })
+      }
+      const waiter = new AppendWaiter(results)
+      this.#log.append(this.#commits.finish(firstPosition), durability, waiter)
+      for (const [state, offset] of next) state.nextOffset = offset
+      this.#accept(position - firstPosition, now, durability)
+      return waiter.promise
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  readStream<Event = StoredEvent>(stream: string, options: ReadStreamOptions = {}): EventReader<Event> {
+    checkReadStream(options)
+    this.#assertOpen()
+    const { fromOffset, toOffset, limit = Infinity, direction = 'forward', signal } = options
+    const open = (): ForwardStreamSource | BackwardStreamSource => {
+      const state = this.#catalog.get(stream)
+      if (direction === 'backward') {
+        const from = Math.min(fromOffset ?? Infinity, state.version - 1)
+        return new BackwardStreamSource(
+          this.#streamReading,
+          state,
+          fromOffset ?? state.version,
+          Math.max(toOffset ?? 0, from - limit + 1, 0),
+        )
+      }
+      const from = fromOffset ?? 0
+      return new ForwardStreamSource(
+        this.#streamReading,
+        state,
+        from,
+        Math.min((toOffset ?? Infinity) + 1, from + limit),
+      )
+    }
+    if (this.#catalog.peek(stream) === undefined) streamKey(stream) // a bad name is refused now and not at the first event
+    return eventReader(open, { signal, closed: () => this.#closed })
+  }
+
+  readAll<Event = StoredEvent>(options: ReadAllOptions = {}): EventReader<Event> {
+    checkReadAll(options)
+    this.#assertOpen()
+    const { fromPosition = 0, toPosition = Infinity, limit = Infinity, signal } = options
+    const open = (): LogSource =>
+      new LogSource(this.#logReading, fromPosition, Math.min(this.#position, toPosition + 1, fromPosition + limit))
+    return eventReader(open, { signal, closed: () => this.#closed })
+  }
+
+  streamInfo(stream: string): Promise<StreamInfo> {
+    try {
+      this.#assertOpen()
+      const state = this.#catalog.get(stream)
+      return state.damage === undefined
+        ? Promise.resolve({ stream, version: state.version })
+        : Promise.reject(state.damage)
+    } catch (error) {
+      return Promise.reject(error)
+    }
+  }
+
+  /** Writes everything committed to its stream segment now. */
+  async flush(): Promise<void> {
+    this.#assertOpen()
+    await this.#maintenance.writeBehind.flush()
+  }
+
+  /** Flushes, syncs the stream segments and writes a checkpoint: the next opening has nothing to catch up with. */
+  async checkpoint(): Promise<void> {
+    this.#assertOpen()
+    await this.#maintenance.checkpoint()
+  }
+
+  stats(): StoreStats {
+    const { figures, slabs, syncTimes, pendingBytes } = this.#log
+    return {
+      events: this.#position,
+      cachedStreams: this.#catalog.size,
+      appends: {
+        commits: figures.commits,
+        groups: figures.groups,
+        commitsPerGroup: {
+          mean: figures.groups === 0 ? 0 : figures.commits / figures.groups,
+          largest: figures.largestGroup,
+        },
+        bytes: figures.bytes,
+        pendingBytes,
+      },
+      sync: { count: figures.syncs, ...percentiles(syncTimes) },
+      writeBehind: { dirtyBytes: slabs.bytes, ...this.#maintenance.figures() },
+      openFiles: this.#handles.size,
+    }
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close()
+    return this.#closing
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close()
+  }
+
+  async #close(): Promise<void> {
+    this.#closed = true
+    this.#syncTimer?.cancel()
+    try {
+      await new Promise<void>((resolve) => this.#log.whenIdle(resolve))
+      if (this.recovery.damage === undefined) await this.#maintenance.close()
+    } finally {
+      this.#handles.close()
+      await this.#parts.lock.release()
+    }
+  }
+
+  #assertOpen(): void {
+    if (this.#closed) {
+      throw new AnnalsError('ERR_CLOSED', `Cannot use store ${quote(this.#parts.directory)}: it is closed`)
+    }
+  }
+
+  /** Returns a stream that may be appended to. Throws when the store, the stream or the events cannot be used. */
+  #writable(stream: string, events: readonly NewEvent[]): StreamState {
+    this.#assertOpen()
+    const { failure } = this.#log
+    if (failure !== undefined) {
+      throw new AnnalsError(
+        'ERR_WRITER_FAILED',
+        `Cannot append: an earlier append failed (${failure.code}); open the store again to go on`,
+        { cause: failure },
+      )
+    }
+    if (!Array.isArray(events)) throw new InvalidArgumentError('Cannot append: events is no array')
+    const state = this.#catalog.get(stream)
+    if (state.damage !== undefined) throw state.damage
+    return state
+  }
+
+  #assertRoom(events: number): void {
+    const { limits } = this.#settings
+    if (events > limits.commitEvents) {
+      throw new TooLargeError(
+        `Cannot append ${events} events at once: the limit is ${limits.commitEvents}`,
+        limits.commitEvents,
+        events,
+      )
+    }
+    if (this.#log.pendingBytes >= limits.pendingBytes) {
+      throw new AnnalsError(
+        'ERR_OVERLOADED',
+        `Cannot append: ${this.#log.pendingBytes} bytes wait for the disk, the limit is ${limits.pendingBytes}; wait for earlier appends`,
+      )
+    }
+  }
+
+  #refuse(conflict: VersionConflictError, uncommitted: boolean): Promise<never> {
+    if (!uncommitted) return Promise.reject(conflict)
+    const waiter = new RefusalWaiter(conflict)
+    return this.#log.waitForNewest(waiter) ? waiter.promise : Promise.reject(conflict)
+  }
+
+  #now(): number {
+    return Math.max(this.#environment.now(), this.#lastTimestamp)
+  }
+
+  #accept(events: number, now: number, durability: Durability): void {
+    this.#nextPosition += events
+    this.#lastTimestamp = now
+    if (durability === 'interval') {
+      this.#syncTimer ??= this.#environment.after(this.#settings.syncIntervalMs, () => this.#syncRelaxed())
+    }
+  }
+
+  #syncRelaxed(): void {
+    this.#syncTimer = undefined
+    this.#log.sync((error) => {
+      if (error !== null) this.#log.failSync(error)
+    })
+  }
+
+  /** The group is committed: from here on its events exist. */
+  #publish(group: PendingGroup<StreamState>, segment: LogSegmentFile, shift: number): void {
+    const { owners, addresses, slab } = group
+    const { writeBehind } = this.#maintenance
+    for (let i = 0; i < owners.length; i++) {
+      const state = owners[i]!
+      const address = addresses[i]!
+      const slabByte = byteOf(address)
+      segment.index.add(group.firstPosition + i, slabByte + shift, eventTimestamp(slab.window, slabByte))
+      segment.table.add(state.key.name, state.key.hash, state.version, slabByte + shift)
+      state.tail.push(address)
+      state.version++
+      if (!state.queued) writeBehind.add(state)
+    }
+    this.#position = group.firstPosition + owners.length
+    slab.endPosition = this.#position
+    writeBehind.afterCommit()
+  }
+
+  #resume({ segment, end }: NonNullable<Recovered['resume']>): LogSegmentFile {
+    const { files } = this.#environment
+    const { limits } = this.#settings
+    const { recovered, storeId } = this.#parts
+    const entries =
+      readLogIndex(files, recovered.directory.beside(segment, '.idx'), segment, storeId, limits.logSegmentBytes * 16) ??
+      []
+    const index = IndexBuilder.resume(limits.indexIntervalBytes, entries.slice(0, -1))
+    scanLogInto(index, this.#handles, segment.path, entries.at(-1)?.byte ?? 0, end, limits)
+    return LogSegmentFile.resume(files, segment.path, segment.base, segment.epoch, recovered.sequence, end, index)
+  }
+}
+
+function conflictOf(
+  stream: string,
+  expected: ExpectedVersion | undefined,
+  actual: number,
+): VersionConflictError | undefined {
+  if (expected === undefined || expected === 'any') return undefined
+  const met = expected === 'noStream' ? actual === 0 : expected === 'streamExists' ? actual > 0 : expected === actual
+  return met ? undefined : new VersionConflictError(stream, expected, actual)
+}
+
+function resultOf(
+  stream: string,
+  offset: number,
+  events: number,
+  position: number,
+  timestamp: number,
+  durability: Durability,
+): AppendResult {
+  return {
+    stream,
+    firstOffset: offset,
+    lastOffset: offset + events - 1,
+    version: offset + events,
+    position: events === 0 ? -1 : position + events - 1,
+    timestamp,
+    durability,
+  }
+}
+
+/** Says that a stream may lack events behind those that were found: what was lost with the damage cannot be told. */
+function missingBehind(damage: CorruptionError, state: StreamState): CorruptionError {
+  const { file, byte, reason } = damage
+  return new CorruptionError(
+    `${reason}, and this stream may have had events there`,
+    { file, byte, stream: state.key.name, offset: state.version },
+    { cause: damage },
+  )
+}

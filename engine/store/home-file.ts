@@ -1,0 +1,88 @@
+import { join } from 'node:path'
+import { AnnalsError, newerVersion, quote } from '../errors.js'
+import { encodeHeader, parseHeader } from '../format/file-header.js'
+import { windowOf } from '../format/frame.js'
+import { parseLogFileName } from '../format/names.js'
+import type { FileSystem } from '../io/file-system.js'
+import { readFileSync, replaceFile } from '../io/transfer.js'
+
+export const HOME_FILE = 'annals'
+export const LOG_FOLDER = 'log'
+export const STREAMS_FOLDER = 'streams'
+export const EPOCH_FOLDER = 'epoch'
+const MAX_BYTES = 64 * 1024
+
+/** What stands in a folder. `new`: no store yet. `lost`: a store whose home file is missing or damaged, and its id from the log. */
+export type Home = { readonly kind: 'store' | 'lost'; readonly storeId: Buffer } | { readonly kind: 'new' }
+
+/** Reads which store is in a folder. Throws ERR_NOT_A_STORE, ERR_FORMAT, ERR_CORRUPT or what the system reports. */
+export function readHome(files: FileSystem, directory: string): Home {
+  const path = join(directory, HOME_FILE)
+  const bytes = readFileSync(files, path, MAX_BYTES)
+  if (bytes !== undefined) {
+    const verdict = parseHeader(windowOf(bytes), bytes.length, 'H')
+    if (verdict.kind === 'header') return { kind: 'store', storeId: verdict.header.storeId }
+    if (verdict.kind === 'version') throw newerVersion(path, verdict.readVersion, verdict.writeVersion)
+    if (verdict.kind === 'foreign' && idFromLog(files, directory) === undefined) {
+      throw new AnnalsError(
+        'ERR_NOT_A_STORE',
+        `Cannot open ${quote(directory)}: its file "${HOME_FILE}" is not one of annals; choose another folder`,
+      )
+    }
+  }
+  const storeId = idFromLog(files, directory)
+  if (storeId !== undefined) return { kind: 'lost', storeId }
+  if (bytes !== undefined && bytes.length > 0) {
+    throw new AnnalsError(
+      'ERR_CORRUPT',
+      `Cannot open store ${quote(directory)}: its file "${HOME_FILE}" is damaged and no log segment tells whose store it is; restore it from a backup`,
+    )
+  }
+  if (hasLog(files, directory)) {
+    throw new AnnalsError(
+      'ERR_CORRUPT',
+      `Cannot open store ${quote(directory)}: its file "${HOME_FILE}" is missing and the log segments are damaged; restore it from a backup`,
+    )
+  }
+  return { kind: 'new' }
+}
+
+/** Makes a folder a store, durably. */
+export function writeHome(files: FileSystem, directory: string, storeId: Buffer): Promise<void> {
+  for (const folder of [LOG_FOLDER, STREAMS_FOLDER]) files.makeDirectories(join(directory, folder))
+  return new Promise((resolve, reject) => {
+    replaceFile(files, directory, HOME_FILE, encodeHeader({ kind: 'H', storeId }), (error) =>
+      error === null ? resolve() : reject(error),
+    )
+  })
+}
+
+function logFiles(files: FileSystem, directory: string): string[] {
+  const log = join(directory, LOG_FOLDER)
+  if (files.stat(log)?.kind !== 'directory') return []
+  return files
+    .list(log)
+    .filter((name) => parseLogFileName(name)?.suffix === '.log')
+    .sort()
+    .map((name) => join(log, name))
+}
+
+function hasLog(files: FileSystem, directory: string): boolean {
+  return logFiles(files, directory).some((path) => (files.stat(path)?.size ?? 0) > 0)
+}
+
+/** Every file of a store says whose it is: the first sound header of a log segment settles it. */
+function idFromLog(files: FileSystem, directory: string): Buffer | undefined {
+  for (const path of logFiles(files, directory)) {
+    const handle = files.open(path, 'read')
+    try {
+      const head = Buffer.alloc(Math.min(4096, handle.size()))
+      handle.readSync(head, 0, head.length, 0)
+      const verdict = parseHeader(windowOf(head), head.length, 'L')
+      if (verdict.kind === 'header') return verdict.header.storeId
+    } finally {
+      handle.close()
+    }
+  }
+  return undefined
+}

@@ -1,0 +1,294 @@
+import type { CommitLog } from '../commit-log/commit-log.js'
+import { encodeLogIndex, writeDerived } from '../commit-log/log-index.js'
+import type { LogSegmentFile } from '../commit-log/log-segment-file.js'
+import type { LogSegment } from '../commit-log/log-directory.js'
+import type { Checkpoint, LogPlace } from '../format/checkpoint.js'
+import { encodeHeader, HEADER_FIXED_BYTES } from '../format/file-header.js'
+import type { IndexEntry } from '../format/sparse-index.js'
+import type { StreamTableBuilder } from '../format/stream-table.js'
+import { secure } from '../recovery/recover.js'
+import { rebuildTable } from '../recovery/recover.js'
+import { readStreamTable, type Unsettled } from '../recovery/unsettled.js'
+import type { ReadHandles } from '../segment/read-handles.js'
+import type { StreamCatalog } from '../streams/stream-catalog.js'
+import type { StreamDirectory } from '../streams/stream-directory.js'
+import { StreamFlusher } from '../streams/stream-flush.js'
+import type { StreamState } from '../streams/stream-state.js'
+import { failureOfSync, failureOfWrite } from '../commit-log/write-failure.js'
+import { Checkpointer } from './checkpointer.js'
+import type { StoreParts } from './file-event-store.js'
+import { Settler } from './settler.js'
+import type { StoreStats } from './stats.js'
+import { WriteBehind } from './write-behind.js'
+
+/** Streams that are synced when a store is closed; if more have changed, their stream table stands for them. */
+const SETTLED_AT_CLOSE = 256
+const SETTLE_AFTER_MS = 1000
+
+export interface MaintenanceParts {
+  readonly parts: StoreParts
+  readonly log: CommitLog<StreamState>
+  readonly streams: StreamDirectory
+  readonly handles: ReadHandles
+  readonly catalog: StreamCatalog
+  readonly unsettled: Unsettled
+  readonly position: () => number
+  readonly lastTimestamp: () => number
+}
+
+/**
+ * Everything that happens behind the appends: seals full log segments, moves events to their stream segments, syncs those, and
+ * writes checkpoints. Nothing here is needed for an append to be durable; all of it keeps opening and reading quick.
+ */
+export class Maintenance {
+  readonly writeBehind: WriteBehind
+  readonly #m: MaintenanceParts
+  readonly #settler: Settler
+  readonly #checkpointer: Checkpointer
+  #redo: LogPlace
+  #settledPosition: number
+  /** Seals, one after another. */
+  #sealing: Promise<void> = Promise.resolve()
+  #stopped = false
+
+  constructor(maintenance: MaintenanceParts) {
+    this.#m = maintenance
+    const { parts, log, streams, handles, catalog, unsettled } = maintenance
+    const { environment, settings, recovered } = parts
+    const flusher = new StreamFlusher(streams, handles, log.slabs, recovered.shapes, settings.limits)
+    this.writeBehind = new WriteBehind(environment, settings.limits, flusher, log.slabs, {
+      position: maintenance.position,
+      currentSlab: () => log.currentSlab,
+      hold: (held) => log.hold(held),
+      flushed: (position) => this.#settler.flushedUpTo(position),
+      failed: (error) => log.fail(failureOfWrite(error)),
+    })
+    this.#settler = new Settler({
+      environment,
+      limits: settings.limits,
+      log: recovered.directory,
+      streams,
+      catalog,
+      flusher,
+      writeBehind: this.writeBehind,
+      unsettled,
+      inheritedEnd: recovered.position,
+      settled: (position) => this.#settled(position),
+      failed: (error) => log.fail(failureOfSync(error)),
+    })
+    this.#checkpointer = new Checkpointer(environment.files, parts.directory, parts.storeId)
+    const { previous } = recovered
+    this.#redo = {
+      base: previous.previousBase,
+      epoch: previous.previousEpoch,
+      byte: previous.previousEnd,
+      sequence: recovered.sequence,
+      position: recovered.position,
+    }
+    this.#settledPosition = recovered.settledPosition
+  }
+
+  figures(): Omit<StoreStats['writeBehind'], 'dirtyBytes'> {
+    return {
+      runs: this.writeBehind.runs,
+      streamsFlushed: this.writeBehind.streamsFlushed,
+      unsettledSegments: this.#settler.waiting,
+      filesSynced: this.#settler.filesSynced,
+      checkpoints: this.#checkpointer.written,
+    }
+  }
+
+  /** Makes durable what recovery accepted, pins it with the header of a new segment, and cuts off what does not count. */
+  async start(): Promise<void> {
+    const { parts, log } = this.#m
+    const { environment, recovered, logPath } = parts
+    const { files } = environment
+    if (parts.report.clean) return this.#settleSoon()
+    await secure(files, logPath, recovered.redone)
+    if (recovered.directory.segments.length === 0) return
+    for (const segment of recovered.empty) recovered.directory.remove(segment)
+    await new Promise<void>((resolve, reject) =>
+      log.startSegment(recovered.position, (error) => (error === null ? resolve() : reject(error))),
+    )
+    const segment = log.segment!
+    this.#sealing = this.#afterRecovery(segment)
+    this.#sealing.catch((error: unknown) => log.fail(failureOfWrite(error)))
+  }
+
+  async #afterRecovery(next: LogSegmentFile): Promise<void> {
+    const { parts } = this.#m
+    const { environment, recovered, logPath } = parts
+    const { files } = environment
+    for (const { segment, end, table } of recovered.redone) {
+      const handle = files.open(segment.path, 'write')
+      try {
+        if (handle.size() > end) handle.truncate(end)
+      } finally {
+        handle.close()
+      }
+      if (table.size > 0) await this.#writeTable(segment, table, end)
+    }
+    for (const { path } of recovered.empty) if (path !== next.path) files.remove(path)
+    await new Promise<void>((resolve, reject) =>
+      files.syncDirectory(logPath, (error) => (error === null ? resolve() : reject(error))),
+    )
+    await this.#moveRedo(placeOf(next))
+    this.#settleSoon()
+  }
+
+  /** A log segment is full. */
+  rolled(full: LogSegmentFile, next: LogSegmentFile): void {
+    const { log } = this.#m
+    this.#sealing = this.#sealing.then(() => (this.#stopped ? undefined : this.#seal(full, next)))
+    this.#sealing.catch((error: unknown) => log.fail(failureOfWrite(error)))
+  }
+
+  async #seal(full: LogSegmentFile, next: LogSegmentFile): Promise<void> {
+    const { parts } = this.#m
+    const { environment, logPath } = parts
+    await this.#finishSegment(full)
+    const segment = { base: full.base, epoch: full.epoch, path: full.path }
+    full.index.finish()
+    this.#writeIndex(segment, full.index.entries)
+    await this.#writeTable(segment, full.table, full.end)
+    await new Promise<void>((resolve, reject) =>
+      environment.files.syncDirectory(logPath, (error) => (error === null ? resolve() : reject(error))),
+    )
+    await this.#moveRedo(placeOf(next))
+    this.#settler.add({ segment, end: next.base, names: () => this.#namesOf(segment) })
+    this.#settler.startSoon()
+  }
+
+  /** Settling what earlier sessions left is not urgent: whoever has just opened the store wants to use it. */
+  #settleSoon(): void {
+    if (this.#m.unsettled.segments.length > 0) {
+      this.#m.parts.environment.after(SETTLE_AFTER_MS, () => this.#settler.startSoon())
+    }
+  }
+
+  /** Cuts a segment to what counts and syncs it. */
+  async #finishSegment(segment: LogSegmentFile): Promise<void> {
+    await new Promise<void>((resolve) => segment.settle(resolve))
+    segment.truncate()
+    segment.unsynced = true
+    await new Promise<void>((resolve, reject) =>
+      segment.sync((error) => (error === null ? resolve() : reject(failureOfSync(error)))),
+    )
+    segment.close()
+  }
+
+  #namesOf(segment: LogSegment): Iterable<string> {
+    const { environment, settings, recovered, storeId } = this.#m.parts
+    const { files } = environment
+    const table = readStreamTable(files, recovered.directory.beside(segment, '.tab'), segment, storeId)?.table
+    return (table ?? rebuildTable(files, recovered.directory, segment, storeId, settings.limits)).names()
+  }
+
+  #writeIndex(segment: LogSegment, entries: readonly IndexEntry[]): void {
+    const { environment, recovered, storeId } = this.#m.parts
+    writeDerived(
+      environment.files,
+      recovered.directory.beside(segment, '.idx'),
+      encodeLogIndex(storeId, segment, entries),
+    )
+  }
+
+  /** Writes a stream table and syncs it: the checkpoint will count on it. */
+  async #writeTable(segment: LogSegment, table: StreamTableBuilder, end: number): Promise<void> {
+    const { environment, recovered, storeId } = this.#m.parts
+    const { files } = environment
+    const path = recovered.directory.beside(segment, '.tab')
+    const header = encodeHeader({ kind: 'T', storeId, base: segment.base, epoch: segment.epoch, previousEnd: end })
+    writeDerived(files, path, Buffer.concat([header, table.encode()]))
+    const handle = files.open(path, 'write')
+    try {
+      await new Promise<void>((resolve, reject) => handle.sync((error) => (error === null ? resolve() : reject(error))))
+    } finally {
+      handle.close()
+    }
+  }
+
+  async #moveRedo(redo: LogPlace): Promise<void> {
+    this.#redo = redo
+    await this.#checkpointer.write(() => this.#state(false))
+  }
+
+  async #settled(position: number): Promise<void> {
+    this.#settledPosition = Math.max(this.#settledPosition, position)
+    await this.#checkpointer.write(() => this.#state(false))
+  }
+
+  #state(clean: boolean): Checkpoint {
+    const { parts, lastTimestamp } = this.#m
+    return {
+      epoch: parts.lock.epoch,
+      clean,
+      redo: this.#redo,
+      settledPosition: Math.min(this.#settledPosition, this.#redo.position),
+      lastTimestamp: lastTimestamp(),
+      shapes: parts.recovered.shapes.definitions().map(({ id, keys }) => ({ id, keys })),
+    }
+  }
+
+  /** Flushes, settles and writes a checkpoint. */
+  async checkpoint(): Promise<void> {
+    await this.writeBehind.flush()
+    await this.#sealing
+    await this.#settler.start()
+  }
+
+  /** The writer failed: nothing more is written. */
+  stop(): void {
+    this.#stopped = true
+    this.writeBehind.stop()
+  }
+
+  /** Ends everything and leaves the files as complete as they can be. Rejects when something could not be written. */
+  async close(): Promise<void> {
+    const { log } = this.#m
+    this.writeBehind.stop()
+    await this.#sealing.catch(() => {})
+    await this.#settler.stop()
+    const { segment, failure } = log
+    if (failure !== undefined) {
+      segment?.close()
+      return
+    }
+    await this.writeBehind.flush()
+    await this.#closeSegment(segment)
+    await this.#checkpointer.write(() => this.#state(true))
+  }
+
+  async #closeSegment(segment: LogSegmentFile | undefined): Promise<void> {
+    if (segment === undefined) return
+    await new Promise<void>((resolve, reject) =>
+      this.#m.log.sync((error) => (error === null ? resolve() : reject(failureOfSync(error)))),
+    )
+    await this.#finishSegment(segment)
+    const file = { base: segment.base, epoch: segment.epoch, path: segment.path }
+    this.#writeIndex(file, segment.index.entries)
+    const settledSoFar = this.#settledPosition >= this.#redo.position && this.#settler.waiting === 0
+    if (settledSoFar && segment.table.size <= SETTLED_AT_CLOSE) {
+      await this.#settler.settleNow(segment.table.names())
+      this.#settledPosition = this.#m.position()
+    } else await this.#writeTable(file, segment.table, segment.end)
+    this.#redo = {
+      base: segment.base,
+      epoch: segment.epoch,
+      byte: segment.end,
+      sequence: this.#m.log.sequence,
+      position: this.#m.position(),
+    }
+  }
+}
+
+/** Where a new segment begins: nothing in it needs to be read again from before that. */
+function placeOf(segment: LogSegmentFile): LogPlace {
+  return {
+    base: segment.base,
+    epoch: segment.epoch,
+    byte: HEADER_FIXED_BYTES,
+    sequence: segment.sequence,
+    position: segment.base,
+  }
+}

@@ -1,0 +1,130 @@
+import { dirname, join } from 'node:path'
+import { AnnalsError, InvalidArgumentError, quote } from '../errors.js'
+import type { Environment } from '../io/file-system.js'
+import { isSystemError } from '../io/system-error.js'
+import { acquireWriterLock } from '../lock/acquire-writer-lock.js'
+import type { WriterLock } from '../lock/writer-lock.js'
+import { recover } from '../recovery/recover.js'
+import { FileEventStore } from './file-event-store.js'
+import { LOG_FOLDER, readHome, STREAMS_FOLDER, writeHome } from './home-file.js'
+import { type OpenOptions, settingsOf } from './options.js'
+
+/** Opens a store in any environment: the file engine and the memory engine differ in nothing else. */
+export async function openStore(environment: Environment, path: string, options: OpenOptions): Promise<FileEventStore> {
+  const settings = settingsOf(options)
+  if (typeof path !== 'string' || path.length === 0 || path.includes('\0')) {
+    throw new InvalidArgumentError('Cannot open a store: the directory is no path')
+  }
+  const started = environment.elapsed()
+  try {
+    const directory = await findDirectory(environment, path, settings.create)
+    if (settings.networkFileSystem === 'refuse' && environment.files.kindOf(directory) === 'network') {
+      throw new AnnalsError(
+        'ERR_IO',
+        `Cannot open store ${quote(path)}: it is on a network file system, where locks and syncs cannot be relied on; use a local disk, or pass { networkFileSystem: 'allow' }`,
+      )
+    }
+    const home = readHome(environment.files, directory)
+    if (home.kind === 'new' && !settings.create) {
+      throw new AnnalsError('ERR_NOT_FOUND', `Cannot open store ${quote(path)}: there is no store in this folder`)
+    }
+    const storeId = home.kind === 'new' ? newId(environment) : home.storeId
+    const lock = await acquireWriterLock(environment, directory, { storeId })
+    try {
+      return await openLocked(environment, directory, storeId, lock, settings, started)
+    } catch (error) {
+      await lock.release()
+      throw error
+    }
+  } catch (error) {
+    throw asOpenError(error, path)
+  }
+}
+
+async function openLocked(
+  environment: Environment,
+  directory: string,
+  storeId: Buffer,
+  lock: WriterLock,
+  settings: ReturnType<typeof settingsOf>,
+  started: number,
+): Promise<FileEventStore> {
+  const { files } = environment
+  const home = readHome(files, directory) // again, now that nobody else can make a store here
+  if (home.kind !== 'new' && !home.storeId.equals(storeId)) {
+    throw new AnnalsError(
+      'ERR_LOCKED',
+      `Cannot open store ${quote(directory)}: another process has just made it; open it again`,
+    )
+  }
+  if (home.kind !== 'store') await writeHome(files, directory, storeId)
+  const recovered = recover(environment, directory, LOG_FOLDER, storeId, settings.limits, lock.previousEpoch)
+  const store = new FileEventStore({
+    environment,
+    settings,
+    directory,
+    logPath: join(directory, LOG_FOLDER),
+    streamsPath: join(directory, STREAMS_FOLDER),
+    storeId,
+    lock,
+    recovered,
+    report: { ...recovered.report, durationMs: environment.elapsed() - started },
+  })
+  await store.start()
+  lock.check()
+  return store
+}
+
+async function findDirectory(environment: Environment, path: string, create: boolean): Promise<string> {
+  const { files } = environment
+  let made = false
+  try {
+    files.realPath(path)
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error
+    if (!create) {
+      throw new AnnalsError('ERR_NOT_FOUND', `Cannot open store ${quote(path)}: there is no such folder`, {
+        cause: error,
+      })
+    }
+    files.makeDirectories(path)
+    made = true
+  }
+  const directory = files.realPath(path)
+  if (files.stat(directory)?.kind !== 'directory') {
+    throw new AnnalsError('ERR_NOT_A_STORE', `Cannot open store ${quote(path)}: it is no folder`)
+  }
+  if (made) {
+    await new Promise<void>((resolve, reject) =>
+      files.syncDirectory(dirname(directory), (error) => (error === null ? resolve() : reject(error))),
+    )
+  }
+  return directory
+}
+
+function newId({ random }: Environment): Buffer {
+  const id = Buffer.alloc(16)
+  random(id)
+  return id
+}
+
+const ADVICE: Record<string, string> = {
+  EACCES: 'this user may not read or write it; change its owner or mode',
+  EPERM: 'this user may not read or write it; change its owner or mode',
+  EROFS: 'the file system is read-only',
+  ENOTDIR: 'a part of the path is no folder',
+  EMFILE: 'this process has too many open files',
+}
+
+/** What the system reports, as an error that names the store and says what to do. */
+function asOpenError(error: unknown, path: string): unknown {
+  const { code, message, path: at } = error as NodeJS.ErrnoException
+  if (error instanceof AnnalsError || !(error instanceof Error) || code === undefined) return error
+  const full = code === 'ENOSPC' || code === 'EDQUOT'
+  const where = at === undefined || at === path ? '' : ` at ${quote(at)}`
+  return new AnnalsError(
+    full ? 'ERR_NO_SPACE' : 'ERR_IO',
+    `Cannot open store ${quote(path)}: ${code}${where}: ${full ? 'the disk is full; make room' : (ADVICE[code] ?? message)}`,
+    { cause: error },
+  )
+}

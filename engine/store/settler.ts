@@ -1,0 +1,210 @@
+import type { LogDirectory, LogSegment } from '../commit-log/log-directory.js'
+import type { Environment, FileHandle } from '../io/file-system.js'
+import { isSystemError } from '../io/system-error.js'
+import type { Limits } from '../limits.js'
+import type { Unsettled } from '../recovery/unsettled.js'
+import type { StreamCatalog } from '../streams/stream-catalog.js'
+import type { StreamDirectory } from '../streams/stream-directory.js'
+import type { StreamFlusher } from '../streams/stream-flush.js'
+import { CorruptionError } from '../errors.js'
+import { turn, type WriteBehind } from './write-behind.js'
+
+/** Files synced at a time: leaves threads of the pool to the log. */
+const SYNCS_AT_ONCE = 2
+
+/** A stretch of the log whose events are in stream segments that nobody has synced yet. */
+export interface Stretch {
+  readonly segment: LogSegment
+  /** Position behind its last event. */
+  readonly end: number
+  /** Streams with events in it. */
+  readonly names: () => Iterable<string>
+}
+
+export interface SettlerParts {
+  readonly environment: Environment
+  readonly limits: Limits
+  readonly log: LogDirectory
+  readonly streams: StreamDirectory
+  readonly catalog: StreamCatalog
+  readonly flusher: StreamFlusher
+  readonly writeBehind: WriteBehind
+  readonly unsettled: Unsettled
+  /** Position behind the last event that earlier sessions left unsettled. */
+  readonly inheritedEnd: number
+  /** Every event below this position is in fsynced stream segments: to be written to the checkpoint. */
+  readonly settled: (position: number) => Promise<void>
+  readonly failed: (error: unknown) => void
+}
+
+/**
+ * Syncs stream segments, late and together: one pass for all that was written since the last one, each file once. Until
+ * then the log and its stream tables stand for them.
+ */
+export class Settler {
+  readonly #parts: SettlerParts
+  readonly #waiting: Stretch[] = []
+  #flushed = 0
+  #inherited: boolean
+  #running: Promise<void> | undefined
+  #stopped = false
+  passes = 0
+  filesSynced = 0
+
+  constructor(parts: SettlerParts) {
+    this.#parts = parts
+    this.#inherited = parts.unsettled.segments.length > 0
+  }
+
+  /** Stretches that wait to be settled. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
+  add(stretch: Stretch): void {
+    this.#waiting.push(stretch)
+  }
+
+  /** The stream segments are complete up to a position: what is sealed below it can be settled. */
+  flushedUpTo(position: number): void {
+    this.#flushed = Math.max(this.#flushed, position)
+    this.startSoon()
+  }
+
+  /** Starts a pass in the background. */
+  startSoon(): void {
+    this.start().catch((error: unknown) => this.#parts.failed(error))
+  }
+
+  /** Runs a pass unless one runs or there is nothing to do. Rejects when a sync fails. */
+  start(): Promise<void> {
+    if (this.#running === undefined) {
+      if (this.#stopped || (this.#ready() === 0 && !this.#inherited)) return Promise.resolve()
+      this.#running = this.#pass().finally(() => {
+        this.#running = undefined
+      })
+    }
+    return this.#running
+  }
+
+  /** Starts nothing more and waits for the pass under way to stop. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    await this.#running?.catch(() => {})
+  }
+
+  /** Settles these streams at once: for closing a store in which few have changed. */
+  async settleNow(names: Iterable<string>): Promise<void> {
+    this.#stopped = false
+    await this.#sync(new Set(names))
+  }
+
+  #ready(): number {
+    const ready = this.#waiting.findIndex((stretch) => stretch.end > this.#flushed)
+    return ready < 0 ? this.#waiting.length : ready
+  }
+
+  async #pass(): Promise<void> {
+    const { unsettled, writeBehind, log, settled, environment } = this.#parts
+    const inherited = this.#inherited ? unsettled.segments : []
+    if (inherited.length > 0) {
+      await this.#load(inherited.flatMap(({ table }) => [...table().names()]))
+      await writeBehind.flush()
+    }
+    if (this.#stopped) return
+    const stretches = this.#waiting.slice(0, this.#ready())
+    const names = new Set<string>()
+    for (const { table } of inherited) for (const name of table().names()) names.add(name)
+    for (const stretch of stretches) for (const name of stretch.names()) names.add(name)
+    if (!(await this.#sync(names))) return
+    const end = stretches.at(-1)?.end ?? this.#parts.inheritedEnd
+    this.#waiting.splice(0, stretches.length)
+    if (inherited.length > 0) {
+      this.#inherited = false
+      unsettled.clear()
+    }
+    await settled(end)
+    this.passes++
+    for (const { segment } of [...inherited, ...stretches]) removeTable(environment, log.beside(segment, '.tab'))
+  }
+
+  /** First use of every stream with unproven events: checks its files and takes from the log what they lack. */
+  async #load(names: readonly string[]): Promise<void> {
+    const { catalog, environment, limits } = this.#parts
+    let sliceEnd = environment.elapsed() + limits.flushSliceMs
+    for (const name of names) {
+      if (this.#stopped) return
+      try {
+        catalog.get(name)
+      } catch (error) {
+        if (!(error instanceof CorruptionError)) throw error // damage is reported to who reads that stream, and by verify
+      }
+      if (environment.elapsed() < sliceEnd) continue
+      await turn()
+      sliceEnd = environment.elapsed() + limits.flushSliceMs
+    }
+  }
+
+  /** Syncs the last segments of streams, sealed segments, and the folders. Returns false when it was stopped before the end. */
+  async #sync(names: ReadonlySet<string>): Promise<boolean> {
+    const { catalog, flusher, streams } = this.#parts
+    const sealed = flusher.sealed.splice(0)
+    const paths = (function* () {
+      yield* sealed
+      for (const name of names) {
+        const path = pathOf(catalog, streams, name)
+        if (path !== undefined) yield path
+      }
+    })()
+    const worker = async (): Promise<boolean> => {
+      for (const path of paths) {
+        if (this.#stopped) return false
+        await this.#syncFile(path)
+      }
+      return true
+    }
+    const finished = await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, worker))
+    if (!finished.every(Boolean)) {
+      flusher.sealed.push(...sealed)
+      return false
+    }
+    await new Promise<void>((resolve, reject) =>
+      streams.syncNames((error) => (error === null ? resolve() : reject(error))),
+    )
+    return true
+  }
+
+  async #syncFile(path: string): Promise<void> {
+    let handle: FileHandle
+    try {
+      handle = this.#parts.environment.files.open(path, 'write')
+    } catch (error) {
+      if (isSystemError(error, 'ENOENT')) return
+      throw error
+    }
+    try {
+      await new Promise<void>((resolve, reject) => handle.sync((error) => (error === null ? resolve() : reject(error))))
+      this.filesSynced++
+    } finally {
+      handle.close()
+    }
+  }
+}
+
+function pathOf(catalog: StreamCatalog, streams: StreamDirectory, name: string): string | undefined {
+  try {
+    const { key, last } = catalog.get(name)
+    return last && streams.segmentPath(key, last.base)
+  } catch (error) {
+    if (error instanceof CorruptionError) return undefined // reported to who reads that stream, and by verify
+    throw error
+  }
+}
+
+function removeTable({ files }: Environment, path: string): void {
+  try {
+    files.remove(path)
+  } catch {
+    // Of no use any more, and no harm; made or removed again with the next seal.
+  }
+}

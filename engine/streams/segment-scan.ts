@@ -1,0 +1,134 @@
+import { CorruptionError, newerVersion } from '../errors.js'
+import { eventFits, eventOffset, eventStreamBytes, eventTimestamp, EVENT_FIXED_BYTES } from '../format/event-record.js'
+import { parseHeader } from '../format/file-header.js'
+import { checkFrame, FRAME_EVENT, FRAME_KIND, FRAME_SEAL, FRAME_SHAPE, type Window, windowOf } from '../format/frame.js'
+import type { StreamKey } from '../format/names.js'
+import { decodeSeal, decodeShape } from '../format/shape-record.js'
+import { reasonOf } from '../segment/frame-reader.js'
+
+/** What a stretch of a stream segment holds. */
+export interface SegmentContents {
+  /** Offset behind the last valid event. */
+  version: number
+  /** Bytes up to the end of the last valid frame. */
+  bytes: number
+  /** Shapes defined there. */
+  shapes: number[]
+  /** Set when the segment is sealed: the base of the next one. */
+  nextBase: number | undefined
+  /** Why it ends before the end of the bytes; undefined when it does not. */
+  fault: string | undefined
+}
+
+export interface EventSink {
+  (offset: number, byte: number, timestamp: number, window: Window, at: number, length: number): void
+}
+
+/**
+ * Walks the frames of a stream segment that was read into memory: `window` byte 0 is byte `base` of the file. Events
+ * must follow each other densely from `version` and belong to the stream.
+ */
+export function scanFrames(
+  window: Window,
+  base: number,
+  from: number,
+  version: number,
+  key: StreamKey,
+  maxFrameBytes: number,
+  sink?: EventSink,
+): SegmentContents {
+  const contents: SegmentContents = { version, bytes: base + from, shapes: [], nextBase: undefined, fault: undefined }
+  const end = window.bytes.length
+  for (let at = from; at < end;) {
+    const length = checkFrame(window, at, end, maxFrameBytes)
+    if (typeof length !== 'number') return { ...contents, fault: reasonOf(length) }
+    const fault = takeFrame(window, base, at, length, key, contents, sink)
+    if (fault !== undefined) return { ...contents, fault }
+    at += length
+    contents.bytes = base + at
+  }
+  return contents
+}
+
+function takeFrame(
+  window: Window,
+  base: number,
+  at: number,
+  length: number,
+  key: StreamKey,
+  contents: SegmentContents,
+  sink: EventSink | undefined,
+): string | undefined {
+  if (contents.nextBase !== undefined) return 'a record follows the seal'
+  switch (window.bytes[at + FRAME_KIND]) {
+    case FRAME_EVENT: {
+      const fault = faultOfEvent(window, at, length, key, contents.version)
+      if (fault !== undefined) return fault
+      sink?.(contents.version, base + at, eventTimestamp(window, at), window, at, length)
+      contents.version++
+      return undefined
+    }
+    case FRAME_SHAPE: {
+      const shape = decodeShape(window, at, length)
+      if (shape === undefined) return 'a shape definition is malformed'
+      contents.shapes.push(shape.id)
+      return undefined
+    }
+    case FRAME_SEAL: {
+      contents.nextBase = decodeSeal(window, at, length)
+      return contents.nextBase === contents.version ? undefined : 'the seal names another offset'
+    }
+    default:
+      return 'a record of a kind that does not belong here'
+  }
+}
+
+/** Says what is wrong with an event frame whose checksum is right; undefined when it is the expected one. */
+export function faultOfEvent(
+  window: Window,
+  at: number,
+  length: number,
+  key: StreamKey,
+  offset: number,
+): string | undefined {
+  if (!eventFits(window, at, length)) return 'an event is malformed'
+  if (eventOffset(window, at) !== offset) return `the event has offset ${eventOffset(window, at)} instead of ${offset}`
+  return isOfStream(window, at, key) ? undefined : 'the event belongs to another stream'
+}
+
+function isOfStream(window: Window, at: number, { bytes }: StreamKey): boolean {
+  if (eventStreamBytes(window, at) !== bytes.length) return false
+  const from = at + EVENT_FIXED_BYTES
+  for (let i = 0; i < bytes.length; i++) if (window.bytes[from + i] !== bytes[i]) return false
+  return true
+}
+
+/** Checks the header of a stream segment; returns where its frames begin. Throws CorruptionError or ERR_FORMAT. */
+export function checkSegmentHeader(
+  bytes: Buffer,
+  path: string,
+  key: StreamKey,
+  base: number,
+  storeId: Buffer,
+): { readonly start: number; readonly previousBase: number } {
+  const verdict = parseHeader(windowOf(bytes), bytes.length, 'S')
+  const wrong = (reason: string): CorruptionError =>
+    new CorruptionError(reason, { file: path, byte: 0, stream: key.name, offset: base })
+  switch (verdict.kind) {
+    case 'header': {
+      const { header, length } = verdict
+      if (!header.storeId.equals(storeId)) throw wrong('the file belongs to another store')
+      if (!header.name.equals(key.bytes)) throw wrong('the file belongs to another stream')
+      if (header.base !== base) throw wrong(`the file starts at offset ${header.base}, its name says ${base}`)
+      return { start: length, previousBase: header.previousBase }
+    }
+    case 'version':
+      throw newerVersion(path, verdict.readVersion, verdict.writeVersion)
+    case 'empty':
+      throw wrong('the file is empty')
+    case 'foreign':
+      throw wrong('the file is no stream segment')
+    case 'damaged':
+      throw wrong(verdict.reason)
+  }
+}

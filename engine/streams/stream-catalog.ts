@@ -1,0 +1,62 @@
+import { streamKey, type StreamKey } from '../format/names.js'
+import type { Limits } from '../limits.js'
+import type { StreamState } from './stream-state.js'
+
+/**
+ * The streams in memory, bounded: those with events that are not in their segments stay, of the others the least
+ * recently used are forgotten, and cost one open and one read when they are used again.
+ */
+export class StreamCatalog {
+  readonly #states = new Map<string, StreamState>()
+  readonly #limit: number
+  readonly #load: (key: StreamKey) => StreamState
+
+  constructor(limits: Limits, load: (key: StreamKey) => StreamState) {
+    this.#limit = limits.cachedStreams
+    this.#load = load
+  }
+
+  get size(): number {
+    return this.#states.size
+  }
+
+  /** Returns a stream, loading it at its first use. Throws InvalidArgumentError for a bad name, CorruptionError, ERR_FORMAT or ERR_IO. */
+  get(name: string): StreamState {
+    const known = this.#states.get(name)
+    if (known !== undefined) {
+      known.recent = true
+      return known
+    }
+    const state = this.#load(streamKey(name))
+    this.#states.set(name, state)
+    if (this.#states.size > this.#limit) this.#forgetSome()
+    return state
+  }
+
+  /** Returns a stream that is in memory. */
+  peek(name: string): StreamState | undefined {
+    return this.#states.get(name)
+  }
+
+  forget(name: string): void {
+    this.#states.delete(name)
+  }
+
+  values(): IterableIterator<StreamState> {
+    return this.#states.values()
+  }
+
+  /** Second chance: what was used since the last time goes to the end of the line. A batch at a time, so that it is cheap per stream. */
+  #forgetSome(): void {
+    let wanted = Math.ceil(this.#limit / 64)
+    let looks = 4 * wanted
+    for (const [name, state] of this.#states) {
+      if (wanted === 0 || looks-- === 0) return
+      this.#states.delete(name)
+      if (state.recent || !state.idle) {
+        state.recent = false
+        this.#states.set(name, state)
+      } else wanted--
+    }
+  }
+}

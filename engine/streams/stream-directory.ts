@@ -1,0 +1,96 @@
+import { join } from 'node:path'
+import { encodeHeader } from '../format/file-header.js'
+import { parseStreamFileName, shardName, SHARDS, type StreamKey, streamFileName } from '../format/names.js'
+import type { Done, FileHandle, FileSystem } from '../io/file-system.js'
+import { isSystemError } from '../io/system-error.js'
+
+/** Where stream files are: `streams/<shard>/<escaped name>@<base>.seg`, and `.idx` for the index. */
+export class StreamDirectory {
+  readonly path: string
+  readonly storeId: Buffer
+  readonly shapes: boolean
+  readonly files: FileSystem
+  /** Shards in which files were created since the folder was last synced. */
+  readonly #dirtyShards = new Set<string>()
+
+  constructor(files: FileSystem, path: string, storeId: Buffer, shapes: boolean) {
+    this.files = files
+    this.path = path
+    this.storeId = storeId
+    this.shapes = shapes
+  }
+
+  segmentPath(key: StreamKey, base: number): string {
+    return join(this.path, streamFileName(key.path, base, '.seg'))
+  }
+
+  indexPath(key: StreamKey, base: number): string {
+    return join(this.path, streamFileName(key.path, base, '.idx'))
+  }
+
+  /** The header of a segment. Holds nothing that depends on when it is written, so a rebuilt segment is the same. */
+  segmentHeader(key: StreamKey, base: number, previousBase: number): Buffer {
+    return encodeHeader({ kind: 'S', storeId: this.storeId, base, previousBase, shapes: this.shapes, name: key.bytes })
+  }
+
+  indexHeader(key: StreamKey, base: number): Buffer {
+    return encodeHeader({ kind: 'I', storeId: this.storeId, base, name: key.bytes })
+  }
+
+  /** Lists the bases of a stream's segments, oldest first: reads the whole shard, so only for streams that have several. */
+  bases(key: StreamKey): number[] {
+    const [shard, escaped] = key.path.split('/') as [string, string]
+    const bases: number[] = []
+    for (const name of this.files.list(join(this.path, shard))) {
+      const parsed = parseStreamFileName(name)
+      if (parsed?.escaped === escaped && parsed.suffix === '.seg') bases.push(parsed.base)
+    }
+    return bases.sort((a, b) => a - b)
+  }
+
+  /** Opens a file to write to it, creating it and its shard where they are missing. */
+  openForWriting(key: StreamKey, path: string, create: boolean): FileHandle {
+    if (!create) return this.files.open(path, 'write')
+    const shard = key.path.slice(0, 2)
+    this.#dirtyShards.add(shard)
+    try {
+      return this.files.open(path, 'create')
+    } catch (error) {
+      if (isSystemError(error, 'EEXIST')) {
+        // Left over by a flush that a crash cut short: its bytes were never counted.
+        const handle = this.files.open(path, 'write')
+        handle.truncate(0)
+        return handle
+      }
+      if (!isSystemError(error, 'ENOENT')) throw error
+      this.files.makeDirectories(join(this.path, shard))
+      this.#dirtyShards.add('')
+      return this.files.open(path, 'create')
+    }
+  }
+
+  /** Makes the names of all files created so far durable. */
+  syncNames(done: Done): void {
+    const shards = [...this.#dirtyShards]
+    this.#dirtyShards.clear()
+    const next = (): void => {
+      const shard = shards.pop()
+      if (shard === undefined) return done(null)
+      this.files.syncDirectory(join(this.path, shard), (error) => {
+        if (error === null) return next()
+        for (const left of [shard, ...shards]) this.#dirtyShards.add(left)
+        done(error)
+      })
+    }
+    next()
+  }
+
+  /** Names of the shards that exist. */
+  shards(): string[] {
+    const wanted = new Set(Array.from({ length: SHARDS }, (_, shard) => shardName(shard)))
+    return this.files
+      .list(this.path)
+      .filter((name) => wanted.has(name))
+      .sort()
+  }
+}

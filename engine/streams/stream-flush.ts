@@ -1,0 +1,175 @@
+import { eventShapeCount, eventShapeId, eventTimestamp } from '../format/event-record.js'
+import { HEADER_FIXED_BYTES } from '../format/file-header.js'
+import { IndexBuilder } from '../format/sparse-index.js'
+import { encodeSeal, encodeShape } from '../format/shape-record.js'
+import type { ShapeTable } from '../format/shapes.js'
+import type { FileHandle } from '../io/file-system.js'
+import { writeFullySync } from '../io/transfer.js'
+import type { Limits } from '../limits.js'
+import type { ReadHandles } from '../segment/read-handles.js'
+import { byteOf, type Slabs } from '../segment/slabs.js'
+import { writeIndex } from './segment-index.js'
+import type { StreamDirectory } from './stream-directory.js'
+import { INDEXED_FROM_BYTES, scanInto } from './stream-loader.js'
+import type { LastSegment, StreamState } from './stream-state.js'
+
+const SCRATCH_BYTES = 256 * 1024
+
+/**
+ * Writes what a stream has in memory to its segment: the same bytes that are in the log, one open and one write.
+ * Not synced here: until somebody syncs the file, the log stands for what was written.
+ */
+export class StreamFlusher {
+  readonly #directory: StreamDirectory
+  readonly #handles: ReadHandles
+  readonly #slabs: Slabs
+  readonly #shapes: ShapeTable
+  readonly #limits: Limits
+  #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+  #used = 0
+  readonly #definitions = new Map<number, Buffer>()
+  /** Full segments that were sealed and are not synced yet. */
+  readonly sealed: string[] = []
+
+  constructor(directory: StreamDirectory, handles: ReadHandles, slabs: Slabs, shapes: ShapeTable, limits: Limits) {
+    this.#directory = directory
+    this.#handles = handles
+    this.#slabs = slabs
+    this.#shapes = shapes
+    this.#limits = limits
+  }
+
+  /** Flushes the committed events of a stream. Throws what the system reports; the stream is then as before. */
+  flush(state: StreamState): void {
+    const until = state.version
+    let { last, bases } = state
+    let taken = 0
+    while (state.flushed + taken < until) {
+      if (last === undefined || last.bytes >= this.#limits.streamSegmentBytes) {
+        if (last !== undefined) this.#seal(state, last, state.flushed + taken)
+        last = { base: state.flushed + taken, bytes: 0, shapes: [], index: undefined }
+        bases = [...bases, last.base]
+      }
+      const next = { ...last }
+      const count = this.#fill(state, next, bases, taken)
+      last = next
+      taken += count
+      state.last = last
+      state.bases = bases
+    }
+    state.flushed += taken
+    if (taken === state.tail.length) state.tail = []
+    else state.tail.splice(0, taken)
+  }
+
+  /** Appends as many events as fit to one segment. `segment` is moved on once they are written. */
+  #fill(state: StreamState, segment: LastSegment, bases: readonly number[], skip: number): number {
+    const { key } = state
+    const path = this.#directory.segmentPath(key, segment.base)
+    const create = segment.bytes === 0
+    const handle = this.#directory.openForWriting(key, path, create)
+    let count = 0
+    try {
+      let written = segment.bytes
+      this.#used = 0
+      if (create) this.#add(this.#directory.segmentHeader(key, segment.base, bases.at(-2) ?? 0))
+      const entries: [number, number, number][] = []
+      for (
+        ;
+        state.flushed + skip + count < state.version && written + this.#used < this.#limits.streamSegmentBytes;
+        count++
+      ) {
+        const address = state.tail[skip + count]!
+        const window = this.#slabs.window(address)
+        const start = byteOf(address)
+        const length = window.view.getUint32(start, true)
+        const shapes = eventShapeCount(window, start)
+        for (let n = 0; n < shapes; n++) this.#define(segment, eventShapeId(window, start, length, n))
+        if (this.#used + length > SCRATCH_BYTES) written = this.#write(handle, written)
+        if (segment.index !== undefined) {
+          entries.push([state.flushed + skip + count, written + this.#used, eventTimestamp(window, start)])
+        }
+        this.#add(window.bytes, start, start + length)
+      }
+      segment.bytes = this.#write(handle, written)
+      this.#updateIndex(state, segment, path, entries)
+    } finally {
+      handle.close()
+    }
+    return count
+  }
+
+  #define(segment: LastSegment, id: number): void {
+    if (segment.shapes.includes(id)) return
+    let definition = this.#definitions.get(id)
+    if (definition === undefined) this.#definitions.set(id, (definition = encodeShape(this.#shapes.get(id)!)))
+    this.#add(definition)
+    segment.shapes = this.#sharedList(segment.shapes, id)
+  }
+
+  /** Most streams of a kind use the same shapes in the same order: they share one list. */
+  readonly #lists = new Map<string, readonly number[]>()
+  #sharedList(before: readonly number[], id: number): readonly number[] {
+    const name = `${before.join()},${id}`
+    let list = this.#lists.get(name)
+    if (list === undefined) {
+      if (this.#lists.size >= 4096) this.#lists.clear()
+      list = [...before, id]
+      this.#lists.set(name, list)
+    }
+    return list
+  }
+
+  #updateIndex(
+    state: StreamState,
+    segment: LastSegment,
+    path: string,
+    entries: readonly [number, number, number][],
+  ): void {
+    if (segment.bytes < INDEXED_FROM_BYTES) return
+    if (segment.index === undefined) {
+      const builder = new IndexBuilder(this.#limits.indexIntervalBytes)
+      const from = { byte: HEADER_FIXED_BYTES + state.key.bytes.length, number: segment.base }
+      scanInto(builder, this.#handles.get(path), path, from, segment.bytes, state.key, this.#limits)
+      segment.index = { builder, written: 0 }
+    } else for (const [offset, byte, timestamp] of entries) segment.index.builder.add(offset, byte, timestamp)
+    const { builder, written } = segment.index
+    writeIndex(this.#directory, state.key, segment.base, builder.entries, written)
+    segment.index.written = builder.entries.length
+  }
+
+  #seal(state: StreamState, segment: LastSegment, nextBase: number): void {
+    const path = this.#directory.segmentPath(state.key, segment.base)
+    const handle = this.#directory.openForWriting(state.key, path, false)
+    try {
+      const seal = encodeSeal(nextBase)
+      writeFullySync(handle, seal, 0, seal.length, segment.bytes)
+    } finally {
+      handle.close()
+    }
+    if (segment.index !== undefined) {
+      segment.index.builder.finish()
+      writeIndex(this.#directory, state.key, segment.base, segment.index.builder.entries, segment.index.written)
+    }
+    this.sealed.push(path)
+  }
+
+  #add(source: Buffer, start = 0, end = source.length): void {
+    const length = end - start
+    if (this.#used + length > this.#scratch.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(this.#used + length, this.#scratch.length * 2))
+      this.#scratch.copy(larger, 0, 0, this.#used)
+      this.#scratch = larger
+    }
+    source.copy(this.#scratch, this.#used, start, end)
+    this.#used += length
+  }
+
+  #write(handle: FileHandle, position: number): number {
+    writeFullySync(handle, this.#scratch, 0, this.#used, position)
+    const end = position + this.#used
+    this.#used = 0
+    if (this.#scratch.length > 4 * SCRATCH_BYTES) this.#scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+    return end
+  }
+}

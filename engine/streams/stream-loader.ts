@@ -1,0 +1,264 @@
+import { CorruptionError } from '../errors.js'
+import { eventOffset } from '../format/event-record.js'
+import {
+  checkFrame,
+  FRAME_EVENT,
+  FRAME_KIND,
+  FRAME_SEAL,
+  FRAME_TRAILER_BYTES,
+  MIN_FRAME_BYTES,
+  windowOf,
+} from '../format/frame.js'
+import { HEADER_FIXED_BYTES } from '../format/file-header.js'
+import type { StreamKey } from '../format/names.js'
+import { decodeSeal, SEAL_BYTES } from '../format/shape-record.js'
+import { findEntry, IndexBuilder } from '../format/sparse-index.js'
+import type { FileHandle } from '../io/file-system.js'
+import { readFullySync } from '../io/transfer.js'
+import type { Limits } from '../limits.js'
+import { damaged, reasonOf } from '../segment/frame-reader.js'
+import type { ReadHandles } from '../segment/read-handles.js'
+import { checkSegmentHeader, faultOfEvent, scanFrames, type SegmentContents } from './segment-scan.js'
+import { readIndex } from './segment-index.js'
+import type { StreamDirectory } from './stream-directory.js'
+import { type LastSegment, StreamState } from './stream-state.js'
+
+/** Segments up to this size are read whole when a stream is first used: one open and one read. */
+const SMALL_BYTES = 16 * 1024
+/** From this size on a segment has an index. */
+export const INDEXED_FROM_BYTES = 64 * 1024
+
+/** Finds out from a stream's files, at its first use, how far they go. Costs one open and one read for most streams. */
+export class StreamLoader {
+  readonly #directory: StreamDirectory
+  readonly #handles: ReadHandles
+  readonly #limits: Limits
+
+  constructor(directory: StreamDirectory, handles: ReadHandles, limits: Limits) {
+    this.#directory = directory
+    this.#handles = handles
+    this.#limits = limits
+  }
+
+  /**
+   * Loads a stream. Events from offset `unproven` on may have been written without a sync before a crash: they are read
+   * and checked one by one, and what is not right at the end is left out. All others are durable: if the last of them is not
+   * right, that is damage, and a CorruptionError is thrown.
+   */
+  load(key: StreamKey, unproven = Infinity): StreamState {
+    const state = new StreamState(key, 0)
+    if (this.#directory.files.stat(this.#directory.segmentPath(key, 0)) === undefined) return state
+    const bases = this.#isSealed(key, 0) ? this.#directory.bases(key) : [0]
+    // Sealed segments are synced before what follows counts as settled, so only those behind `unproven` need a look.
+    let at = bases.length - 1
+    while (at > 0 && bases[at]! > unproven) at--
+    let found = this.#last(key, bases[at]!, unproven)
+    while (found.contents.nextBase !== undefined && found.contents.nextBase === bases[at + 1]) {
+      found = this.#last(key, bases[++at]!, unproven)
+    }
+    const { contents, segment } = found
+    if (contents.nextBase === undefined) state.last = segment
+    else if (unproven === Infinity) {
+      const path = this.#directory.segmentPath(key, contents.nextBase)
+      throw new CorruptionError('the segment is missing', {
+        file: path,
+        byte: 0,
+        stream: key.name,
+        offset: contents.nextBase,
+      })
+    }
+    state.bases = bases.slice(0, at + 1)
+    state.version = contents.version
+    state.nextOffset = contents.version
+    state.flushed = contents.version
+    return state
+  }
+
+  /** Looks at the last bytes of a segment only: most streams have one segment, and then no folder needs to be listed. */
+  #isSealed(key: StreamKey, base: number): boolean {
+    const handle = this.#handles.get(this.#directory.segmentPath(key, base))
+    const size = handle.size()
+    if (size < HEADER_FIXED_BYTES + SEAL_BYTES) return false
+    const window = windowOf(Buffer.allocUnsafe(SEAL_BYTES))
+    if (readFullySync(handle, window.bytes, 0, SEAL_BYTES, size - SEAL_BYTES) < SEAL_BYTES) return false
+    return (
+      typeof checkFrame(window, 0, SEAL_BYTES, SEAL_BYTES) === 'number' &&
+      decodeSeal(window, 0, SEAL_BYTES) !== undefined
+    )
+  }
+
+  #last(
+    key: StreamKey,
+    base: number,
+    unproven: number,
+  ): { readonly segment: LastSegment; readonly contents: SegmentContents } {
+    const path = this.#directory.segmentPath(key, base)
+    const handle = this.#handles.get(path)
+    const size = handle.size()
+    const head = Buffer.allocUnsafe(Math.min(size, size <= SMALL_BYTES ? size : HEADER_FIXED_BYTES + key.bytes.length))
+    const got = readFullySync(handle, head, 0, head.length, 0)
+    const bytes = got === head.length ? head : head.subarray(0, got)
+    let start: number
+    try {
+      start = checkSegmentHeader(bytes, path, key, base, this.#directory.storeId).start
+    } catch (error) {
+      // A file whose very header was never synced holds nothing durable.
+      if (base < unproven || !(error instanceof CorruptionError)) throw error
+      return {
+        segment: { base, bytes: 0, shapes: [], index: undefined },
+        contents: { version: base, bytes: 0, shapes: [], nextBase: undefined, fault: error.message },
+      }
+    }
+    const contents =
+      size <= SMALL_BYTES
+        ? scanFrames(windowOf(bytes), 0, start, base, key, this.#limits.eventBytes)
+        : unproven === Infinity
+          ? this.#fromEnd(handle, path, size, key, base)
+          : this.#fromOffset(handle, size, key, base, start, unproven)
+    if (contents.fault !== undefined && contents.version < unproven) {
+      throw new CorruptionError(contents.fault, {
+        file: path,
+        byte: contents.bytes,
+        stream: key.name,
+        offset: contents.version,
+      })
+    }
+    const index = this.#index(handle, path, key, base, contents)
+    return { segment: { base, bytes: contents.bytes, shapes: contents.shapes, index }, contents }
+  }
+
+  /** Reads just the last frames of a segment whose events are all durable. */
+  #fromEnd(handle: FileHandle, path: string, size: number, key: StreamKey, base: number): SegmentContents {
+    const tail = Buffer.allocUnsafe(Math.min(size, SMALL_BYTES))
+    const from = size - tail.length
+    readFullySync(handle, tail, 0, tail.length, from)
+    let window = windowOf(tail)
+    let windowFrom = from
+    for (let end = size; end > HEADER_FIXED_BYTES;) {
+      const length =
+        end - FRAME_TRAILER_BYTES >= windowFrom
+          ? window.view.getUint32(end - FRAME_TRAILER_BYTES - windowFrom, true)
+          : 0
+      const start = end - length
+      if (length < MIN_FRAME_BYTES || start < HEADER_FIXED_BYTES || length > this.#limits.eventBytes) break
+      if (start < windowFrom) {
+        const long = Buffer.allocUnsafe(length)
+        readFullySync(handle, long, 0, length, start)
+        window = windowOf(long)
+        windowFrom = start
+      }
+      const at = start - windowFrom
+      const fault = checkFrame(window, at, at + length, length)
+      if (typeof fault !== 'number') throw this.#damaged(path, start, key, reasonOf(fault))
+      const kind = window.bytes[at + FRAME_KIND]
+      if (kind === FRAME_EVENT) {
+        const offset = eventOffset(window, at)
+        const wrong =
+          faultOfEvent(window, at, length, key, offset) ??
+          (offset < base ? 'the event is before the base of its segment' : undefined)
+        if (wrong !== undefined) throw this.#damaged(path, start, key, wrong)
+        return { version: offset + 1, bytes: size, shapes: [], nextBase: undefined, fault: undefined }
+      }
+      if (kind === FRAME_SEAL) {
+        const nextBase = decodeSeal(window, at, length)
+        if (nextBase === undefined) break
+        return { version: nextBase, bytes: size, shapes: [], nextBase, fault: undefined }
+      }
+      end = start
+    }
+    throw this.#damaged(path, size, key, 'the end of the segment is not a record')
+  }
+
+  /** Reads a large segment from the last index point that is durable. */
+  #fromOffset(
+    handle: FileHandle,
+    size: number,
+    key: StreamKey,
+    base: number,
+    start: number,
+    unproven: number,
+  ): SegmentContents {
+    const entry = findEntry(
+      readIndex(this.#directory, key, base) ?? [],
+      Math.min(unproven, Number.MAX_SAFE_INTEGER) - 1,
+    )
+    const from = this.#isEventAt(handle, size, entry?.byte, entry?.number, key) ? entry! : { byte: start, number: base }
+    const rest = Buffer.allocUnsafeSlow(size - from.byte)
+    const got = readFullySync(handle, rest, 0, rest.length, from.byte)
+    return scanFrames(windowOf(rest.subarray(0, got)), from.byte, 0, from.number, key, this.#limits.eventBytes)
+  }
+
+  /** An index is never trusted: an event with that offset must start there. */
+  #isEventAt(
+    handle: FileHandle,
+    size: number,
+    byte: number | undefined,
+    offset: number | undefined,
+    key: StreamKey,
+  ): boolean {
+    if (byte === undefined || byte + MIN_FRAME_BYTES > size) return false
+    const head = Buffer.allocUnsafe(4)
+    readFullySync(handle, head, 0, 4, byte)
+    const length = head.readUInt32LE(0)
+    if (length < MIN_FRAME_BYTES || length > this.#limits.eventBytes || byte + length > size) return false
+    const window = windowOf(Buffer.allocUnsafe(length))
+    readFullySync(handle, window.bytes, 0, length, byte)
+    return (
+      typeof checkFrame(window, 0, length, length) === 'number' &&
+      faultOfEvent(window, 0, length, key, offset!) === undefined
+    )
+  }
+
+  /** Takes up the index of a large segment, or makes it anew where it is missing, short or wrong. */
+  #index(
+    handle: FileHandle,
+    path: string,
+    key: StreamKey,
+    base: number,
+    contents: SegmentContents,
+  ): LastSegment['index'] {
+    if (contents.bytes < INDEXED_FROM_BYTES || contents.nextBase !== undefined) return undefined
+    const entries = (readIndex(this.#directory, key, base) ?? []).filter((entry) => entry.byte < contents.bytes)
+    const last = entries.at(-1)
+    const right = last === undefined || this.#isEventAt(handle, contents.bytes, last.byte, last.number, key)
+    const builder = IndexBuilder.resume(this.#limits.indexIntervalBytes, right ? entries.slice(0, -1) : [])
+    const from = right && last !== undefined ? last : { byte: HEADER_FIXED_BYTES + key.bytes.length, number: base }
+    scanInto(builder, handle, path, from, contents.bytes, key, this.#limits)
+    return { builder, written: right ? entries.length : 0 }
+  }
+
+  #damaged(path: string, byte: number, key: StreamKey, reason: string): CorruptionError {
+    return new CorruptionError(reason, { file: path, byte, stream: key.name })
+  }
+}
+
+/** Adds the events of a stretch of a segment to its index. Throws CorruptionError where a record is not right. */
+export function scanInto(
+  builder: IndexBuilder,
+  handle: FileHandle,
+  path: string,
+  from: { readonly byte: number; readonly number: number },
+  end: number,
+  key: StreamKey,
+  limits: Limits,
+): void {
+  const piece = 1024 * 1024
+  let { byte, number } = from
+  while (byte < end) {
+    let size = Math.min(piece, end - byte)
+    for (;;) {
+      const window = windowOf(Buffer.allocUnsafe(size))
+      readFullySync(handle, window.bytes, 0, size, byte)
+      const contents = scanFrames(window, byte, 0, number, key, limits.eventBytes, (offset, at, timestamp) =>
+        builder.add(offset, at, timestamp),
+      )
+      if (contents.bytes > byte) {
+        byte = contents.bytes
+        number = contents.version
+        break
+      }
+      if (byte + size >= end || size >= limits.eventBytes) throw damaged(path, byte, 'crc')
+      size = Math.min(size * 4, end - byte)
+    }
+  }
+}

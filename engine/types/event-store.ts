@@ -1,0 +1,98 @@
+import type { Durability } from './durability.js'
+import type { ExpectedVersion, NewEvent, StoredEvent } from './event.js'
+
+/** What an append wrote. */
+export interface AppendResult {
+  /** Name of the stream. */
+  readonly stream: string
+  /** Offset of the first event of this append. */
+  readonly firstOffset: number
+  /** Offset of the last one; `firstOffset − 1` when there were none. */
+  readonly lastOffset: number
+  /** Number of events in the stream after it, which is the next offset. */
+  readonly version: number
+  /** Position of its last event; −1 when there were none. */
+  readonly position: number
+  /** Timestamp assigned to its events without one, milliseconds since the epoch. */
+  readonly timestamp: number
+  /** What was waited for. */
+  readonly durability: Durability
+}
+
+export interface AppendOptions {
+  /** What the stream must be like: its version, or 'any' (default), 'noStream', 'streamExists'. */
+  readonly expectedVersion?: ExpectedVersion | undefined
+  /** When the append is acknowledged. Default: that of the store. */
+  readonly durability?: Durability | undefined
+}
+
+/** The events of one stream in a commit over several. */
+export interface StreamAppend<Event extends NewEvent = NewEvent> {
+  readonly stream: string
+  readonly events: readonly Event[]
+  readonly expectedVersion?: ExpectedVersion | undefined
+}
+
+export interface AppendManyOptions {
+  readonly durability?: Durability | undefined
+}
+
+export interface ReadStreamOptions {
+  /** Where to start. Default: 0; backward: the last event. */
+  readonly fromOffset?: number | undefined
+  /** Where to stop, included. Default: the last event; backward: 0. */
+  readonly toOffset?: number | undefined
+  /** At most so many events. Default: all. */
+  readonly limit?: number | undefined
+  /** Default: 'forward'. */
+  readonly direction?: 'forward' | 'backward' | undefined
+  /** Ends the read: it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
+}
+
+export interface ReadAllOptions {
+  /** Where to start. Default: 0. */
+  readonly fromPosition?: number | undefined
+  /** Where to stop, included. Default: the last event. */
+  readonly toPosition?: number | undefined
+  readonly limit?: number | undefined
+  readonly signal?: AbortSignal | undefined
+}
+
+/** Events to iterate over, one by one or in batches. Each iteration reads anew; it sees what was committed when it began. */
+export interface EventReader<Event = StoredEvent> extends AsyncIterable<Event> {
+  /** Iterates over arrays of `size` events; the last may be shorter. */
+  batches(size: number): AsyncIterable<Event[]>
+}
+
+export interface StreamInfo {
+  readonly stream: string
+  /** Number of events; 0: there is no such stream. */
+  readonly version: number
+}
+
+/**
+ * An append-only store of events in streams. Implemented by the file engine (`openEventStore`) and in memory
+ * (`openMemoryStore`), with the same semantics.
+ */
+export interface EventStore extends AsyncDisposable {
+  /**
+   * Appends events to a stream as one commit: all of them or none. Resolves when they are stored as `durability` says.
+   * What the caller does to `events` afterwards has no effect. No events: nothing is written or created.
+   *
+   * @throws AnnalsError ERR_VERSION_CONFLICT, ERR_INVALID_NAME, ERR_INVALID_EVENT, ERR_INVALID_ARGUMENT, ERR_TOO_LARGE,
+   * ERR_OVERLOADED, ERR_CLOSED: nothing was written. ERR_NO_SPACE, ERR_IO, ERR_LOCK_LOST, ERR_OUTCOME_UNKNOWN: the
+   * writer has failed; open the store again. ERR_WRITER_FAILED: it had failed before. ERR_CORRUPT: the stream is damaged.
+   */
+  append(stream: string, events: readonly NewEvent[], options?: AppendOptions): Promise<AppendResult>
+  /** Appends to several streams as one commit. Resolves to one result for each entry, in order. Throws as `append` does. */
+  appendMany(appends: readonly StreamAppend[], options?: AppendManyOptions): Promise<AppendResult[]>
+  /** Reads a stream. A stream that does not exist has no events. Iterating throws ERR_CORRUPT, ERR_IO, ERR_CLOSED. */
+  readStream<Event = StoredEvent>(stream: string, options?: ReadStreamOptions): EventReader<Event>
+  /** Reads the whole store in commit order. Iterating throws ERR_CORRUPT, ERR_IO, ERR_CLOSED. */
+  readAll<Event = StoredEvent>(options?: ReadAllOptions): EventReader<Event>
+  /** Tells the version of a stream. */
+  streamInfo(stream: string): Promise<StreamInfo>
+  /** Ends appends under way and gives everything back. Closing twice is a no-op. */
+  close(): Promise<void>
+}
