@@ -2,6 +2,7 @@ import type { AnnalsError } from '../errors.js'
 import { encodeGroup, GROUP_BYTES } from '../format/group.js'
 import { sealFrames } from '../format/crc32c.js'
 import { encodeShape } from '../format/shape-record.js'
+import type { Window } from '../format/frame.js'
 import type { ShapeDefinition } from '../format/shapes.js'
 import type { Done, Environment } from '../io/file-system.js'
 import type { Limits } from '../limits.js'
@@ -11,11 +12,22 @@ import { LogSegmentFile, type LogLink } from './log-segment-file.js'
 import { type Slab, Slabs } from '../segment/slabs.js'
 import { failureOfSync, failureOfWrite } from './write-failure.js'
 
+/** The clock is looked at with every eighth append that joins. */
+const LOOK_MASK = 7
+/** Groups smaller than this are not worth a write of their own while more is coming. */
+const LEAST_DURABLE_BYTES = 8 * 1024
+const LEAST_RELAXED_BYTES = 64 * 1024
+/** The shortest write grows by this with every write, so that a slower disk is noticed. */
+const FORGETTING = 1.05
+
 /** One append: finished frames of events, back to back, checksums still missing. */
 export interface Commit<Owner> {
   readonly bytes: Buffer
+  /** Where they start, and how long they are together. */
+  readonly at: number
   readonly length: number
-  /** Where each event's frame starts in `bytes`, and its stream. */
+  readonly count: number
+  /** Where each event's frame starts, from `at` on, and its stream; entries beyond `count` mean nothing. */
   readonly starts: readonly number[]
   readonly owners: readonly Owner[]
   /** Shapes its events use. */
@@ -88,6 +100,10 @@ export class CommitLog<Owner> {
   #inFlight: PendingGroup<Owner> | undefined
   #pendingBytes = 0
   #scheduled = false
+  /** When the last group was done, and how short a write can be: when an idle disk starts to cost more than a small group. */
+  #idleSince = 0
+  #shortestWrite = 1
+  #joined = 0
   #held = false
   #failure: AnnalsError | undefined
   /** Full segments whose bytes a relaxed writer has not synced yet, oldest first. */
@@ -146,20 +162,55 @@ export class CommitLog<Owner> {
   /** Adds a commit to the group that collects. `waiter` hears when it is committed. */
   append(commit: Commit<Owner>, durability: Durability, waiter: Waiter): void {
     const group = this.#groupFor(commit)
+    const inPlace = commit.bytes === group.slab.window.bytes && commit.at === group.end
+    const at =
+      inPlace && this.#definesAll(commit.shapes)
+        ? group.take(commit.length, commit.count)
+        : this.#copyIn(group, commit)
+    for (let i = 0; i < commit.count; i++) group.addEvent(commit.owners[i]!, at + commit.starts[i]!)
+    group.commits++
+    group.payload += commit.length
+    group.need(durability)
+    group.waiters.push(waiter)
+    this.#pendingBytes += commit.length
+    if (this.#inFlight !== undefined || this.#held) return
+    if ((++this.#joined & LOOK_MASK) === 0 && this.#isWorthWriting(group)) this.#writeNext()
+    else this.#schedule()
+  }
+
+  /** Where the next commit would best be encoded: at the end of the group that collects. */
+  get place(): { readonly window: Window; readonly at: number } | undefined {
+    const group = this.#collecting
+    return group && { window: group.slab.window, at: group.end }
+  }
+
+  #definesAll(shapes: readonly number[]): boolean {
+    for (const id of shapes) if (!this.#plannedShapes.has(id)) return false
+    return true
+  }
+
+  /** Copies a commit into its group, behind the definitions that it needs and the segment lacks. */
+  #copyIn(group: PendingGroup<Owner>, commit: Commit<Owner>): number {
+    // The head of a new group and definitions may overwrite a commit that stands in the slab already.
+    const inSlab = commit.bytes === group.slab.window.bytes
+    const bytes = inSlab ? Buffer.from(commit.bytes.subarray(commit.at, commit.at + commit.length)) : commit.bytes
+    const at = inSlab ? 0 : commit.at
     for (const id of commit.shapes) {
       if (this.#plannedShapes.has(id)) continue
       this.#plannedShapes.add(id)
       const definition = encodeShape(this.#hooks.shape(id))
       group.add(definition, 0, definition.length, 1)
     }
-    const at = group.add(commit.bytes, 0, commit.length, commit.starts.length)
-    for (let i = 0; i < commit.starts.length; i++) group.addEvent(commit.owners[i]!, at + commit.starts[i]!)
-    group.commits++
-    group.payload += commit.length
-    group.need(durability)
-    group.waiters.push(waiter)
-    this.#pendingBytes += commit.length
-    this.#schedule()
+    return group.add(bytes, at, at + commit.length, commit.count)
+  }
+
+  /**
+   * Appends still join the group, and the disk has nothing to do: once that has lasted half a write, it is better to write
+   * what is there, so that encoding the rest overlaps with the disk.
+   */
+  #isWorthWriting(group: PendingGroup<Owner>): boolean {
+    const least = group.durable ? LEAST_DURABLE_BYTES : LEAST_RELAXED_BYTES
+    return group.bytes >= least && this.#environment.elapsed() - this.#idleSince >= this.#shortestWrite / 2
   }
 
   /** Lets `waiter` hear of the newest group that is not committed yet. Returns false when there is none. */
@@ -247,7 +298,7 @@ export class CommitLog<Owner> {
     if (this.#scheduled || this.#inFlight !== undefined || this.#held) return
     this.#scheduled = true
     // Not at once: appends made in this turn of the event loop, and by those whom the last group woke, shall join.
-    setImmediate(() => {
+    this.#environment.soon(() => {
       this.#scheduled = false
       this.#writeNext()
     })
@@ -325,12 +376,14 @@ export class CommitLog<Owner> {
     const started = this.#environment.elapsed()
     segment.write(window.bytes, group.start, group.bytes, group.durable, (error) => {
       if (this.#failure !== undefined) return
+      this.#idleSince = this.#environment.elapsed()
+      this.#shortestWrite = Math.min(this.#idleSince - started, this.#shortestWrite * FORGETTING)
       if (error !== null) {
         this.#cutOff(segment)
         this.fail(group.durable && error.code === 'EIO' ? failureOfSync(error) : failureOfWrite(error))
         return
       }
-      if (group.durable) this.#noteSync(started, group.sequence)
+      if (group.durable) this.#noteSync(this.#idleSince - started, group.sequence)
       this.#commit(group, segment, byte - group.start)
     })
   }
@@ -354,11 +407,11 @@ export class CommitLog<Owner> {
     this.#schedule()
   }
 
-  #noteSync(started: number, sequence: number): void {
+  #noteSync(duration: number, sequence: number): void {
     this.#durable = sequence + 1
     this.figures.syncs++
     if (this.syncTimes.length >= 1024) this.syncTimes.splice(0, 512)
-    this.syncTimes.push(this.#environment.elapsed() - started)
+    this.syncTimes.push(duration)
   }
 
   /** Makes durable what a durable write to `segment` stands on: older segments left unsynced, and the segment's name. */

@@ -44,16 +44,19 @@ export class PendingGroup<Owner> {
     return this.end - this.start
   }
 
-  /** Copies finished frames in. The caller has made sure that they fit. */
-  add(source: Uint8Array, start: number, end: number, frames: number): number {
+  /** Takes in finished frames that were encoded at its end already. */
+  take(length: number, frames: number): number {
     const at = this.end
-    const target = this.slab.window.bytes
-    if (end - start <= 1024) for (let i = start, to = at; i < end; i++, to++) target[to] = source[i]!
-    else target.set(source.subarray(start, end), at)
-    this.end = at + end - start
+    this.end = at + length
     this.slab.used = this.end
     this.frames += frames
     return at
+  }
+
+  /** Copies finished frames in. The caller has made sure that they fit. */
+  add(source: Uint8Array, start: number, end: number, frames: number): number {
+    this.slab.window.bytes.set(source.subarray(start, end), this.end)
+    return this.take(end - start, frames)
   }
 
   addEvent(owner: Owner, byte: number): void {

@@ -32,10 +32,10 @@ export class ByteWriter {
     this.#overflow = overflow
   }
 
-  /** Starts over in another buffer, at `length`, which is also the new mark. */
-  reset(bytes: Buffer, length = 0): void {
+  /** Starts over at `length`, which is also the new mark, in another buffer; `view` is over the same memory. */
+  reset(bytes: Buffer, length = 0, view = viewOf(bytes)): void {
     this.bytes = bytes
-    this.view = viewOf(bytes)
+    this.view = view
     this.capacity = bytes.length
     this.length = length
     this.mark = length

@@ -101,10 +101,12 @@ export class EventEncoder {
 
   /**
    * Appends the frame of an event, without its checksum. Throws InvalidEventError or TooLargeError; the caller then
-   * sets `writer.length` back. Returns the timestamp stored.
+   * takes back what was written. Returns the timestamp stored.
    */
   encode(writer: ByteWriter, event: NewEvent, place: EventPlace, maxBytes: number): number {
-    const start = writer.length
+    let start = writer.length
+    // What is not finished moves when the buffer is full: places are kept relative to the mark across encoding values.
+    const unit = start - writer.mark
     if (typeof event !== 'object' || event === null) throw new InvalidEventError('event', 'it is no object')
     for (const key in event) if (!EVENT_KEYS.has(key)) throw new InvalidEventError(key, 'an event has no such field')
     const type = this.#typeBytes(event.type)
@@ -116,6 +118,7 @@ export class EventEncoder {
     const { stream } = place
 
     writer.ensure(EVENT_FIXED_BYTES + stream.length + type.length + options)
+    start = writer.mark + unit
     const { bytes, view } = writer
     view.setUint16(start + 10, schemaVersionOf(event.schemaVersion), true)
     view.setUint16(start + 12, stream.length, true)
@@ -142,13 +145,14 @@ export class EventEncoder {
       flags |= FLAG_METADATA
       this.#values.encode(writer, metadata, 'metadata')
     }
-    const metadataStart = start + pointers + options
-    const metadataBytes = writer.length - metadataStart
+    const metadataBytes = writer.length - writer.mark - unit - pointers - options
     this.#values.encode(writer, event.data, 'data')
-    if (options > 0) flags |= pointAt(writer, start + pointers, metadataStart, metadataBytes, correlation, causation)
 
     const used = this.#values.used
     writer.ensure(2 * used.length + FRAME_TRAILER_BYTES)
+    start = writer.mark + unit
+    const metadataStart = start + pointers + options
+    if (options > 0) flags |= pointAt(writer, start + pointers, metadataStart, metadataBytes, correlation, causation)
     const after = writer.view
     for (const id of used) {
       after.setUint16(writer.length, id, true)
@@ -222,7 +226,6 @@ function pointable(metadata: unknown, key: 'correlationId' | 'causationId'): str
     return undefined // a getter that throws: encoding the metadata meets it again and names it
   }
   if (typeof value !== 'string' || value.length === 0 || value.length > MAX_POINTED_BYTES) return undefined
-  for (let i = 0; i < value.length; i++) if (value.charCodeAt(i) > 0x7f) return undefined
   return value
 }
 
@@ -253,9 +256,13 @@ function pointAt(
 
 function find(bytes: Uint8Array, start: number, end: number, text: string): number {
   const first = text.charCodeAt(0)
+  if (first > 0x7f) return -1
   search: for (let at = start; at <= end - text.length; at++) {
     if (bytes[at] !== first) continue
-    for (let i = 1; i < text.length; i++) if (bytes[at + i] !== text.charCodeAt(i)) continue search
+    for (let i = 1; i < text.length; i++) {
+      const code = text.charCodeAt(i)
+      if (code !== bytes[at + i] || code > 0x7f) continue search
+    }
     return at
   }
   return -1

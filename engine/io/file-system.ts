@@ -87,6 +87,8 @@ export interface Environment {
   elapsed(): number
   /** Fills the bytes with randomness good enough for ids. */
   random(target: Uint8Array): void
+  /** Calls back before anything else happens, but after the promise reactions that are ready now and those they lead to. */
+  soon(callback: () => void): void
   /** Calls back once after `delay` milliseconds. The timer does not keep the process alive. */
   after(delay: number, callback: () => void): Timer
   /** Who this process is, for lock files. */

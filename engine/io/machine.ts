@@ -8,7 +8,7 @@ const POOL_BYTES = 4096
 const LONGEST_DELAY = 2 ** 31 - 1
 
 /** Returns clock, randomness and timers of this machine: an environment without files and process. */
-export function machine(): Pick<Environment, 'now' | 'elapsed' | 'random' | 'after'> {
+export function machine(): Pick<Environment, 'now' | 'elapsed' | 'random' | 'soon' | 'after'> {
   const pool = Buffer.allocUnsafeSlow(POOL_BYTES)
   let used = POOL_BYTES
   return {
@@ -26,6 +26,8 @@ export function machine(): Pick<Environment, 'now' | 'elapsed' | 'random' | 'aft
       target.set(pool.subarray(used, used + target.byteLength))
       used += target.byteLength
     },
+    // Node runs these when the queue of promise reactions is empty, and before it looks for other events.
+    soon: (callback) => process.nextTick(callback),
     after(delay, callback) {
       const timer = setTimeout(callback, Math.min(delay, LONGEST_DELAY))
       timer.unref()

@@ -2,6 +2,7 @@ import type { Commit } from '../commit-log/commit-log.js'
 import { InvalidArgumentError, InvalidEventError, TooLargeError } from '../errors.js'
 import { ByteWriter } from '../format/byte-writer.js'
 import { EventEncoder, FLAG_FIRST, FLAG_LAST } from '../format/event-record.js'
+import { windowOf, type Window } from '../format/frame.js'
 import type { ShapeTable } from '../format/shapes.js'
 import { UuidSource } from '../format/uuid.js'
 import { ValueEncoder } from '../format/value-encoder.js'
@@ -22,26 +23,28 @@ export class CommitBuilder {
   readonly #values: ValueEncoder
   readonly #events: EventEncoder
   readonly #writer: ByteWriter
+  #scratch = windowOf(Buffer.allocUnsafeSlow(SCRATCH_BYTES))
+  /** Filled anew for every commit, and never made shorter: setting the length of an array is a slow call. */
   readonly #starts: number[] = []
   readonly #owners: StreamState[] = []
-  readonly #shapes: number[] = []
+  #count = 0
+  #shapes: number[] = []
   #building = false
 
   constructor(limits: Limits, shapes: ShapeTable, learn: boolean, random: (target: Uint8Array) => void) {
     this.#limits = limits
     this.#values = new ValueEncoder(shapes, { learn, maxShapes: limits.shapes })
     this.#events = new EventEncoder(this.#values, new UuidSource(random))
-    this.#writer = new ByteWriter(Buffer.allocUnsafeSlow(SCRATCH_BYTES), (bytes) => this.#more(bytes))
+    this.#writer = new ByteWriter(this.#scratch.bytes, (bytes) => this.#more(bytes))
   }
 
-  /** Starts a commit. */
-  begin(): void {
+  /** Starts a commit: encodes it where the log will want it, if it has a place ready, else in a buffer of its own. */
+  begin(place: { readonly window: Window; readonly at: number } | undefined): void {
     if (this.#building) throw new InvalidArgumentError('Cannot append from a getter of an event that is being appended')
-    if (this.#writer.bytes.length > KEPT_BYTES) this.#writer.reset(Buffer.allocUnsafeSlow(SCRATCH_BYTES))
-    this.#writer.length = 0
-    this.#starts.length = 0
-    this.#owners.length = 0
-    this.#shapes.length = 0
+    const { bytes, view } = place?.window ?? this.#scratch
+    this.#writer.reset(bytes, place?.at ?? 0, view)
+    this.#count = 0
+    if (this.#shapes.length > 0) this.#shapes = []
   }
 
   /** Encodes events of one stream, the first of which gets `offset` and `position`. Throws InvalidEventError or TooLargeError. */
@@ -58,8 +61,8 @@ export class CommitBuilder {
     try {
       for (let i = 0; i <= last; i++) {
         const marks = (i === 0 && !more.before ? FLAG_FIRST : 0) | (i === last && !more.after ? FLAG_LAST : 0)
-        this.#starts.push(this.#writer.length)
-        this.#owners.push(state)
+        this.#starts[this.#count] = this.#writer.length - this.#writer.mark
+        this.#owners[this.#count++] = state
         this.#encode(
           events[i]!,
           { stream: state.key.bytes, position: position + i, offset: offset + i, marks, now },
@@ -76,9 +79,14 @@ export class CommitBuilder {
   finish(firstPosition: number): Commit<StreamState> {
     // Shapes learned from these events are used from the next commit on; the log defines them where they are first used.
     if (this.#values.proposed.length > 0) this.#values.adopt()
+    const { bytes, mark, length } = this.#writer
+    const { commitBytes } = this.#limits
+    if (length - mark > commitBytes) throw tooLarge(commitBytes, length - mark)
     return {
-      bytes: this.#writer.bytes,
-      length: this.#writer.length,
+      bytes,
+      at: mark,
+      length: length - mark,
+      count: this.#count,
       starts: this.#starts,
       owners: this.#owners,
       shapes: this.#shapes,
@@ -100,13 +108,18 @@ export class CommitBuilder {
 
   #more(bytes: number): Buffer {
     const { commitBytes } = this.#limits
-    if (bytes > commitBytes) {
-      throw new TooLargeError(
-        `Cannot append: the events have more than ${commitBytes} bytes together, which is the limit of one commit`,
-        commitBytes,
-        bytes,
-      )
-    }
-    return Buffer.allocUnsafeSlow(Math.min(commitBytes, 2 ** Math.ceil(Math.log2(bytes)) * 2))
+    if (bytes > commitBytes) throw tooLarge(commitBytes, bytes)
+    if (bytes <= this.#scratch.bytes.length && this.#writer.bytes !== this.#scratch.bytes) return this.#scratch.bytes
+    const larger = Buffer.allocUnsafeSlow(Math.min(commitBytes, 2 ** Math.ceil(Math.log2(bytes)) * 2))
+    if (larger.length <= KEPT_BYTES) this.#scratch = windowOf(larger)
+    return larger
   }
+}
+
+function tooLarge(limit: number, bytes: number): TooLargeError {
+  return new TooLargeError(
+    `Cannot append: together the events have ${bytes} bytes or more, the limit of one commit is ${limit}`,
+    limit,
+    bytes,
+  )
 }

@@ -182,7 +182,7 @@ export class FileEventStore implements EventStore {
       const now = this.#now()
       const offset = state.nextOffset
       const position = this.#nextPosition
-      this.#commits.begin()
+      this.#commits.begin(this.#log.place)
       this.#commits.add(state, events, offset, position, now, ALONE)
       const waiter = new AppendWaiter(resultOf(state.key.name, offset, events.length, position, now, durability))
       this.#log.append(this.#commits.finish(position), durability, waiter)
@@ -221,7 +221,7 @@ export class FileEventStore implements EventStore {
       }
       if (plan.length === 0) return Promise.resolve(results)
       this.#assertRoom(position - firstPosition)
-      this.#commits.begin()
+      this.#commits.begin(this.#log.place)
       for (const [i, { state, events, offset, position: at }] of plan.entries()) {
         this.#commits.add(state, events, offset, at, now, { before: i > 0, after: i < plan.length - 1 })
       }

@@ -1,0 +1,92 @@
+import type { Checkpoint } from '../format/checkpoint.js'
+import type { Environment, FileHandle } from '../io/file-system.js'
+import { readFullySync } from '../io/transfer.js'
+import type { Limits } from '../limits.js'
+import type { FindingList, Severity } from './findings.js'
+import type { Invariant } from './invariants.js'
+import type { RecordCheck } from './verify-event.js'
+
+export interface VerifyProgress {
+  readonly bytesRead: number
+  readonly totalBytes: number
+}
+
+/** Milliseconds of work between two turns of the event loop. */
+const SLICE_MS = 8
+/** Bytes between two calls of the progress callback. */
+const REPORT_BYTES = 4 * 1024 * 1024
+
+/** Lets everything else in this process go on, ends when asked to, and tells how far the reading has come. */
+export class Pace {
+  readonly #environment: Environment
+  readonly #signal: AbortSignal | undefined
+  readonly #report: ((progress: VerifyProgress) => void) | undefined
+  #sliceEnd: number
+  #reported = 0
+  bytes = 0
+  files = 0
+  totalBytes = 0
+
+  constructor(
+    environment: Environment,
+    signal: AbortSignal | undefined,
+    report: ((progress: VerifyProgress) => void) | undefined,
+  ) {
+    this.#environment = environment
+    this.#signal = signal
+    this.#report = report
+    this.#sliceEnd = environment.elapsed() + SLICE_MS
+  }
+
+  /** Counts bytes read. Returns a promise to wait for when others should have their turn. Throws the signal's reason. */
+  spend(bytes: number): Promise<void> | undefined {
+    this.bytes += bytes
+    if (this.bytes - this.#reported >= REPORT_BYTES) this.report()
+    if (this.#environment.elapsed() < this.#sliceEnd) return undefined
+    this.#signal?.throwIfAborted()
+    return new Promise((resolve) =>
+      setImmediate(() => {
+        this.#sliceEnd = this.#environment.elapsed() + SLICE_MS
+        resolve()
+      }),
+    )
+  }
+
+  report(): void {
+    this.#reported = this.bytes
+    this.#report?.({ bytesRead: this.bytes, totalBytes: Math.max(this.bytes, this.totalBytes) })
+  }
+}
+
+/** What all parts of a verification share. */
+export interface VerifyContext {
+  readonly environment: Environment
+  readonly logPath: string
+  readonly streamsPath: string
+  readonly storeId: Buffer
+  readonly limits: Limits
+  readonly findings: FindingList
+  readonly records: RecordCheck
+  readonly pace: Pace
+  /** Undefined when there is none that can be used. */
+  readonly checkpoint: Checkpoint | undefined
+}
+
+/** Adds a finding about a file. */
+export function report(
+  context: Pick<VerifyContext, 'findings'>,
+  severity: Severity,
+  invariant: Invariant,
+  file: string,
+  byte: number,
+  message: string,
+  event: { stream?: string | undefined; offset?: number | undefined; position?: number | undefined } = {},
+): ReturnType<FindingList['add']> {
+  return context.findings.add({ invariant, severity, file, byte, ...event, message })
+}
+
+/** Reads the first bytes of a file, or as many as there are. */
+export function readHead(handle: FileHandle, bytes: number): Buffer {
+  const head = Buffer.alloc(bytes)
+  return head.subarray(0, readFullySync(handle, head, 0, bytes, 0))
+}
