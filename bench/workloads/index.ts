@@ -1,0 +1,16 @@
+import type { Workload } from '../workload.js'
+import { append1, appendMany } from './append.js'
+import { batch } from './batch.js'
+import { bulk } from './bulk.js'
+
+/** All workloads by name, in the order they are run. */
+export const workloads: Readonly<Record<string, Workload>> = {
+  'append-1': append1,
+  'append-64': appendMany('append-64', 64, 64, 0.75),
+  'append-256': appendMany('append-256', 256, 10_000, 0.7),
+  'batch-10': batch(10),
+  'batch-100': batch(100),
+  'batch-1000': batch(1000, 0.75),
+  'bulk-1': bulk('bulk-1', 1, 0.7),
+  'bulk-100k': bulk('bulk-100k', 100_000, 0.4),
+}
