@@ -32,6 +32,7 @@ import type { ByteWriter } from './byte-writer.js'
 import { FRAME_EVENT, FRAME_TRAILER_BYTES, frameAround, readU64, writeU64, type Window } from './frame.js'
 import { InternedStrings } from './interned-strings.js'
 import { parseUuid, UuidFormatter, type UuidSource } from './uuid.js'
+import type { StreamKey } from './names.js'
 import type { ValueDecoder } from './value-decoder.js'
 import type { ValueEncoder } from './value-encoder.js'
 
@@ -77,8 +78,7 @@ export function eventFits(w: Window, start: number, length: number): boolean {
 
 /** Where an event goes: what the caller of `append` does not say. */
 export interface EventPlace {
-  /** Name of the stream in UTF-8. */
-  readonly stream: Buffer
+  readonly stream: StreamKey
   readonly position: number
   readonly offset: number
   /** FLAG_FIRST and FLAG_LAST. */
@@ -117,11 +117,11 @@ export class EventEncoder {
     const timestamp = timestampOf(event.timestamp, place.now)
     const { stream } = place
 
-    writer.ensure(EVENT_FIXED_BYTES + stream.length + type.length + options)
+    writer.ensure(EVENT_FIXED_BYTES + stream.byteLength + type.length + options)
     start = writer.mark + unit
     const { bytes, view } = writer
     view.setUint16(start + 10, schemaVersionOf(event.schemaVersion), true)
-    view.setUint16(start + 12, stream.length, true)
+    view.setUint16(start + 12, stream.byteLength, true)
     view.setUint16(start + 14, type.length, true)
     writeU64(view, start + 16, place.position)
     writeU64(view, start + 24, place.offset)
@@ -131,8 +131,8 @@ export class EventEncoder {
       throw new InvalidEventError('id', 'not a UUID in canonical lower-case form')
     }
     view.setUint16(start + 62, options, true)
-    let at = put(bytes, start + EVENT_FIXED_BYTES, stream)
-    at = put(bytes, at, type)
+    stream.write(bytes, start + EVENT_FIXED_BYTES)
+    const at = put(bytes, start + EVENT_FIXED_BYTES + stream.byteLength, type)
     const pointers = at - start
     writer.length = at + options
 

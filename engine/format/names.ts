@@ -19,14 +19,46 @@ const KEPT_OF_LONG = 140
 /** Folders that stream files are spread over: `00` … `ff`. */
 export const SHARDS = 256
 
-export interface StreamKey {
+/** A stream name that was checked. Held for every stream in memory, so what follows from the name is made when it is needed. */
+export class StreamKey {
   readonly name: string
-  /** The name in UTF-8. */
-  readonly bytes: Buffer
-  /** CRC-32C of `bytes`. */
+  /** CRC-32C of the name in UTF-8. */
   readonly hash: number
+  /** Length of the name in UTF-8. */
+  readonly byteLength: number
+
+  constructor(name: string, hash: number, byteLength: number) {
+    this.name = name
+    this.hash = hash
+    this.byteLength = byteLength
+  }
+
+  /** The name in UTF-8. */
+  get bytes(): Buffer {
+    return Buffer.from(this.name, 'utf8')
+  }
+
+  /** Tells whether a range holds the name in UTF-8. */
+  stands(bytes: Buffer, start: number, end: number): boolean {
+    const { name, byteLength } = this
+    if (end - start !== byteLength) return false
+    if (name.length !== byteLength) return this.bytes.compare(bytes, start, end) === 0
+    for (let i = 0; i < byteLength; i++) if (name.charCodeAt(i) !== bytes[start + i]) return false
+    return true
+  }
+
+  /** Writes the name in UTF-8; there is room for `byteLength`. */
+  write(bytes: Buffer, at: number): void {
+    const { name, byteLength } = this
+    if (name.length !== byteLength || byteLength > 48) bytes.write(name, at, 'utf8')
+    else for (let i = 0; i < byteLength; i++) bytes[at + i] = name.charCodeAt(i)
+  }
+
   /** `<shard>/<escaped name>`, to which `@<base>.seg` is added. */
-  readonly path: string
+  get path(): string {
+    const escaped = PLAIN.test(this.name) ? this.name : escapeName(this.name, this.bytes)
+    return `${shardName(this.hash % SHARDS)}/${escaped}`
+  }
 }
 
 /** Checks a stream name and derives what files are named by. Throws InvalidArgumentError (ERR_INVALID_NAME). */
@@ -49,7 +81,7 @@ export function streamKey(name: unknown): StreamKey {
     )
   }
   const hash = crc32c(bytes, 0, bytes.length)
-  return { name, bytes, hash, path: `${shardName(hash % SHARDS)}/${escapeName(name, bytes)}` }
+  return new StreamKey(name, hash, bytes.length)
 }
 
 export function shardName(shard: number): string {

@@ -63,12 +63,7 @@ export class CommitBuilder {
         const marks = (i === 0 && !more.before ? FLAG_FIRST : 0) | (i === last && !more.after ? FLAG_LAST : 0)
         this.#starts[this.#count] = this.#writer.length - this.#writer.mark
         this.#owners[this.#count++] = state
-        this.#encode(
-          events[i]!,
-          { stream: state.key.bytes, position: position + i, offset: offset + i, marks, now },
-          i,
-          last,
-        )
+        this.#encode(events[i]!, { stream: state.key, position: position + i, offset: offset + i, marks, now }, i, last)
       }
     } finally {
       this.#building = false

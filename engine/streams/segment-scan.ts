@@ -93,14 +93,10 @@ export function faultOfEvent(
 ): string | undefined {
   if (!eventFits(window, at, length)) return 'an event is malformed'
   if (eventOffset(window, at) !== offset) return `the event has offset ${eventOffset(window, at)} instead of ${offset}`
-  return isOfStream(window, at, key) ? undefined : 'the event belongs to another stream'
-}
-
-function isOfStream(window: Window, at: number, { bytes }: StreamKey): boolean {
-  if (eventStreamBytes(window, at) !== bytes.length) return false
-  const from = at + EVENT_FIXED_BYTES
-  for (let i = 0; i < bytes.length; i++) if (window.bytes[from + i] !== bytes[i]) return false
-  return true
+  const start = at + EVENT_FIXED_BYTES
+  return key.stands(window.bytes, start, start + eventStreamBytes(window, at))
+    ? undefined
+    : 'the event belongs to another stream'
 }
 
 /** Checks the header of a stream segment; returns where its frames begin. Throws CorruptionError or ERR_FORMAT. */

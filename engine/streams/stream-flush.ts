@@ -14,6 +14,8 @@ import { INDEXED_FROM_BYTES, scanInto } from './stream-loader.js'
 import type { LastSegment, StreamState } from './stream-state.js'
 
 const SCRATCH_BYTES = 256 * 1024
+/** Shared by the streams that have one segment: nearly all. */
+const ONLY_FIRST: readonly number[] = Object.freeze([0])
 
 /**
  * Writes what a stream has in memory to its segment: the same bytes that are in the log, one open and one write.
@@ -48,7 +50,7 @@ export class StreamFlusher {
       if (last === undefined || last.bytes >= this.#limits.streamSegmentBytes) {
         if (last !== undefined) this.#seal(state, last, state.flushed + taken)
         last = { base: state.flushed + taken, bytes: 0, shapes: [], index: undefined }
-        bases = [...bases, last.base]
+        bases = last.base === 0 ? ONLY_FIRST : [...bases, last.base]
       }
       const next = { ...last }
       const count = this.#fill(state, next, bases, taken)
@@ -129,7 +131,7 @@ export class StreamFlusher {
     if (segment.bytes < INDEXED_FROM_BYTES) return
     if (segment.index === undefined) {
       const builder = new IndexBuilder(this.#limits.indexIntervalBytes)
-      const from = { byte: HEADER_FIXED_BYTES + state.key.bytes.length, number: segment.base }
+      const from = { byte: HEADER_FIXED_BYTES + state.key.byteLength, number: segment.base }
       scanInto(builder, this.#handles.get(path), path, from, segment.bytes, state.key, this.#limits)
       segment.index = { builder, written: 0 }
     } else for (const [offset, byte, timestamp] of entries) segment.index.builder.add(offset, byte, timestamp)

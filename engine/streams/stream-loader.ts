@@ -95,7 +95,7 @@ export class StreamLoader {
     const path = this.#directory.segmentPath(key, base)
     const handle = this.#handles.get(path)
     const size = handle.size()
-    const head = Buffer.allocUnsafe(Math.min(size, size <= SMALL_BYTES ? size : HEADER_FIXED_BYTES + key.bytes.length))
+    const head = Buffer.allocUnsafe(Math.min(size, size <= SMALL_BYTES ? size : HEADER_FIXED_BYTES + key.byteLength))
     const got = readFullySync(handle, head, 0, head.length, 0)
     const bytes = got === head.length ? head : head.subarray(0, got)
     let start: number
@@ -222,7 +222,7 @@ export class StreamLoader {
     const last = entries.at(-1)
     const right = last === undefined || this.#isEventAt(handle, contents.bytes, last.byte, last.number, key)
     const builder = IndexBuilder.resume(this.#limits.indexIntervalBytes, right ? entries.slice(0, -1) : [])
-    const from = right && last !== undefined ? last : { byte: HEADER_FIXED_BYTES + key.bytes.length, number: base }
+    const from = right && last !== undefined ? last : { byte: HEADER_FIXED_BYTES + key.byteLength, number: base }
     scanInto(builder, handle, path, from, contents.bytes, key, this.#limits)
     return { builder, written: right ? entries.length : 0 }
   }
