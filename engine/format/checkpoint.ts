@@ -79,16 +79,20 @@ function bodyCodec(): Packr {
 }
 
 function asCheckpoint(value: unknown): Checkpoint | undefined {
-  if (typeof value !== 'object' || value === null) return undefined
-  const { epoch, clean, redo, settledPosition, lastTimestamp, shapes } = value as Checkpoint
-  const numbers = [epoch, settledPosition, redo?.base, redo?.epoch, redo?.byte, redo?.sequence, redo?.position]
-  if (!numbers.every((n) => Number.isSafeInteger(n) && n >= 0)) return undefined
-  if (typeof clean !== 'boolean' || !Number.isSafeInteger(lastTimestamp) || !Array.isArray(shapes)) return undefined
-  const right = shapes.every(
-    (shape) =>
-      Number.isInteger(shape?.id) &&
-      Array.isArray(shape.keys) &&
-      shape.keys.every((key: unknown) => typeof key === 'string'),
-  )
-  return right ? { epoch, clean, redo, settledPosition, lastTimestamp, shapes } : undefined
+  const { epoch, clean, redo, settledPosition, lastTimestamp, shapes } = fieldsOf(value)
+  const place = fieldsOf(redo)
+  const numbers = [epoch, settledPosition, place.base, place.epoch, place.byte, place.sequence, place.position]
+  if (!numbers.every((n) => Number.isSafeInteger(n) && (n as number) >= 0)) return undefined
+  if (typeof clean !== 'boolean' || !Number.isSafeInteger(lastTimestamp)) return undefined
+  if (!Array.isArray(shapes) || !shapes.every(isShape)) return undefined
+  return value as Checkpoint
+}
+
+function isShape(value: unknown): boolean {
+  const { id, keys } = fieldsOf(value)
+  return Number.isInteger(id) && Array.isArray(keys) && keys.every((key) => typeof key === 'string')
+}
+
+function fieldsOf(value: unknown): Record<string, unknown> {
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
 }

@@ -107,7 +107,7 @@ export class EventEncoder {
     let start = writer.length
     // What is not finished moves when the buffer is full: places are kept relative to the mark across encoding values.
     const unit = start - writer.mark
-    if (typeof event !== 'object' || event === null) throw new InvalidEventError('event', 'it is no object')
+    if (!isObject(event)) throw new InvalidEventError('event', 'it is no object')
     for (const key in event) if (!EVENT_KEYS.has(key)) throw new InvalidEventError(key, 'an event has no such field')
     const type = this.#typeBytes(event.type)
     const { metadata } = event
@@ -214,6 +214,10 @@ function schemaVersionOf(version: unknown): number {
     throw new InvalidEventError('schemaVersion', 'not a whole number from 0 to 65,535')
   }
   return version
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null
 }
 
 /** The string a pointer may stand for: short ASCII, as ids are. Others are found by decoding the metadata. */

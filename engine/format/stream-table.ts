@@ -74,8 +74,9 @@ export class StreamTableBuilder {
     const ordinal = this.#ordinals.get(name)
     if (ordinal === undefined) return undefined
     const bytes: number[] = []
-    for (let event = this.#lastEvents[ordinal]!; event >= 0; event = this.#before[event]!)
+    for (let event = this.#lastEvents[ordinal]!; event >= 0; event = this.#before[event]!) {
       bytes.push(this.#bytes[event]!)
+    }
     return { firstOffset: this.#firstOffsets[ordinal]!, bytes: bytes.reverse() }
   }
 

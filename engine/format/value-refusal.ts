@@ -48,7 +48,8 @@ export const TOO_DEEP = `it is nested more than ${MAX_DEPTH} levels deep`
 export function describe(value: object): string {
   try {
     if (value instanceof Error) return 'an Error is not plain data'
-    const name: unknown = value.constructor?.name
+    const { constructor } = value as { constructor?: { name?: unknown } }
+    const name = constructor?.name
     if (typeof name === 'string' && name !== '') return `an instance of ${quote(name)} is not plain data`
   } catch {
     // A proxy or a getter; the general answer will do.

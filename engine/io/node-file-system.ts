@@ -37,12 +37,14 @@ const DIRECTORY_MODE = 0o700
 const MAX_ATTEMPTS = 16
 
 /** Not every platform has these flags; where one is missing its promise is missing too. */
-const NO_FOLLOW = fs.constants.O_NOFOLLOW ?? 0
+// eslint-disable-next-line @typescript-eslint/no-useless-default-assignment -- the types describe Linux only
+const { O_NOFOLLOW = 0, O_NONBLOCK = 0, O_DIRECTORY = 0, O_DSYNC = 0 } = fs.constants
+const NO_FOLLOW = O_NOFOLLOW
 /** Opening a FIFO must not wait for somebody at its other end. */
-const NO_WAIT = fs.constants.O_NONBLOCK ?? 0
-const DIRECTORY = fs.constants.O_DIRECTORY ?? 0
+const NO_WAIT = O_NONBLOCK
+const DIRECTORY = O_DIRECTORY
 /** Only Linux is known to wait for the disk, and not for its cache, on each write of such a descriptor. */
-const WRITE_THROUGH = process.platform === 'linux' ? (fs.constants.O_DSYNC ?? 0) : 0
+const WRITE_THROUGH = process.platform === 'linux' ? O_DSYNC : 0
 
 const OPEN_FLAGS: Readonly<Record<OpenMode, number>> = {
   read: fs.constants.O_RDONLY | NO_FOLLOW,

@@ -1,4 +1,4 @@
-import { AnnalsError, InvalidArgumentError } from '../errors.js'
+import { AnnalsError, asIoError, InvalidArgumentError } from '../errors.js'
 import type { EventReader } from '../types/event-store.js'
 import type { StoredEvent } from '../types/event.js'
 
@@ -109,7 +109,7 @@ class EventIterator implements AsyncIterableIterator<StoredEvent> {
   #fail(error: unknown): Promise<never> {
     this.#finish()
     // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the reason of an AbortSignal may be any value
-    return Promise.reject(error)
+    return Promise.reject(asIoError(error, 'read'))
   }
 
   #finish(): void {
@@ -167,7 +167,7 @@ class BatchIterator implements AsyncIterableIterator<StoredEvent[]> {
       return batch.length === 0 ? { value: undefined, done: true } : { value: batch, done: false }
     } catch (error) {
       this.#done = true
-      throw error
+      throw asIoError(error, 'read')
     }
   }
 }

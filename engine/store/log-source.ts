@@ -48,7 +48,7 @@ export class LogSource implements EventSource {
 
   next(most: number): StoredEvent[] | Promise<StoredEvent[]> {
     const events: StoredEvent[] = []
-    while (events.length === 0 && this.#position < this.#end) {
+    while (this.#position < this.#end) {
       const ready = this.#ready()
       if (ready !== true) return ready.then(() => this.next(most))
       try {
@@ -56,6 +56,7 @@ export class LogSource implements EventSource {
       } catch (error) {
         if (events.length === 0) throw error // else those before it first; the next call meets it again
       }
+      if (events.length > 0) break
     }
     return events
   }

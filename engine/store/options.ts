@@ -55,7 +55,7 @@ function refuse(message: string): never {
   throw new InvalidArgumentError(message)
 }
 
-function checkKeys(options: object, known: ReadonlySet<string>, what: string): void {
+function checkKeys(options: unknown, known: ReadonlySet<string>, what: string): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {
     refuse(`Cannot ${what}: the options are no object`)
   }
@@ -117,9 +117,9 @@ export function checkAppendMany(appends: readonly StreamAppend[], options: Appen
   checkKeys(options, APPEND_MANY_KEYS, 'append')
   checkDurability(options.durability)
   if (!Array.isArray(appends)) refuse('Cannot append: appendMany takes an array of { stream, events }')
-  for (const append of appends) {
-    checkKeys(append as object, STREAM_APPEND_KEYS, 'append')
-    checkExpectedVersion((append as StreamAppend).expectedVersion)
+  for (const append of appends as readonly StreamAppend[]) {
+    checkKeys(append, STREAM_APPEND_KEYS, 'append')
+    checkExpectedVersion(append.expectedVersion)
   }
 }
 
