@@ -1,0 +1,24 @@
+import t from 'tap'
+import { appendContract } from './append-contract.js'
+import type { Capabilities, OpenStore } from './contract-support.js'
+import { readContract } from './read-contract.js'
+import { refusalContract } from './refusal-contract.js'
+
+export type { Capabilities, OpenStore } from './contract-support.js'
+
+/**
+ * Tests that a store keeps every promise of `EventStore`. Whoever implements the interface runs it:
+ *
+ * ```ts
+ * eventStoreContract('my store', () => openMyStore())
+ * ```
+ *
+ * `open` returns a fresh, empty store each time; the contract closes it. What needs more than the interface is run where
+ * `capabilities` offers it.
+ */
+export function eventStoreContract(name: string, open: OpenStore, capabilities: Capabilities = {}): void {
+  const context = { open, capabilities }
+  t.test(`${name}: appending`, async (t) => appendContract(t, context))
+  t.test(`${name}: reading`, async (t) => readContract(t, context))
+  t.test(`${name}: refusals`, async (t) => refusalContract(t, context))
+}
