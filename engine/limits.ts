@@ -50,11 +50,11 @@ export const defaultLimits: Limits = {
   logSegmentBytes: 16 * MIB,
   streamSegmentBytes: 64 * MIB,
   indexIntervalBytes: 4 * KIB,
-  dirtyBytes: 48 * MIB,
+  dirtyBytes: 32 * MIB,
   cachedStreams: 250_000,
   openFiles: 128,
   readWindowBytes: 256 * KIB,
-  flushSliceMs: 3,
+  flushSliceMs: 1,
   unsettledSegments: 64,
   shapes: 1024,
 }

@@ -52,12 +52,13 @@ export class StreamTableBuilder {
     return this.#ordinals.size
   }
 
-  add(name: string, hash: number, offset: number, byte: number): void {
+  /** `hash` is that of the name; where it is undefined and the stream new, it is computed. */
+  add(name: string, hash: number | undefined, offset: number, byte: number): void {
     let ordinal = this.#ordinals.get(name)
     if (ordinal === undefined) {
       ordinal = this.#hashes.length
       this.#ordinals.set(name, ordinal)
-      this.#hashes.push(hash)
+      this.#hashes.push(hash ?? hashOf(name))
       this.#firstOffsets.push(offset)
       this.#counts.push(0)
       this.#lastEvents.push(-1)
@@ -203,6 +204,11 @@ export class StreamTable {
     const bytes = Array.from({ length: count }, (_, n) => view.getUint32(from + 4 * n, true))
     return { firstOffset: readU64(view, at + 16), bytes }
   }
+}
+
+function hashOf(name: string): number {
+  const bytes = Buffer.from(name, 'utf8')
+  return crc32c(bytes, 0, bytes.length)
 }
 
 function tableCrc(bytes: Uint8Array, start: number, end: number): number {

@@ -1,4 +1,3 @@
-import { crc32c } from '../format/crc32c.js'
 import { type ExpectedGroup, type GroupVisitor, GroupScanner, type ScanStop } from '../commit-log/group-scan.js'
 import type { LogDirectory, LogSegment } from '../commit-log/log-directory.js'
 import { CorruptionError, newerVersion } from '../errors.js'
@@ -250,7 +249,7 @@ export class RedoReader {
       const nameStart = at + EVENT_FIXED_BYTES
       const nameEnd = nameStart + eventStreamBytes(window, at)
       const name = this.#names.get(window.bytes, nameStart, nameEnd)
-      table.add(name, crc32c(window.bytes, nameStart, nameEnd), eventOffset(window, at), byte)
+      table.add(name, undefined, eventOffset(window, at), byte)
       if ((eventFlags(window, at) & FLAG_ASSIGNED) !== 0) {
         this.#lastTimestamp = Math.max(this.#lastTimestamp, eventTimestamp(window, at))
       }
