@@ -47,7 +47,7 @@ export const defaultLimits: Limits = {
   groupBytes: 1 * MIB,
   groupCommits: 16_384,
   pendingBytes: 128 * MIB,
-  logSegmentBytes: 16 * MIB,
+  logSegmentBytes: 8 * MIB,
   streamSegmentBytes: 64 * MIB,
   indexIntervalBytes: 4 * KIB,
   dirtyBytes: 32 * MIB,

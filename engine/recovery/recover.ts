@@ -145,7 +145,8 @@ function clean(
 ): Recovered {
   const { redo, settledPosition, lastTimestamp } = checkpoint
   const last = log.segments.at(-1)
-  const settled = settledPosition === redo.position
+  // What is unsettled needs a stream table of its own, so it does not share a segment with what comes.
+  const free = settledPosition === redo.position || last?.base === redo.position
   return {
     directory: log,
     shapes,
@@ -154,7 +155,7 @@ function clean(
     lastTimestamp,
     settledPosition,
     previous: { previousBase: redo.base, previousEpoch: redo.epoch, previousEnd: redo.byte },
-    resume: last !== undefined && settled ? { segment: last, end: redo.byte } : undefined,
+    resume: last !== undefined && free ? { segment: last, end: redo.byte } : undefined,
     ends: last === undefined ? new Map() : new Map([[last.path, redo.byte]]),
     redone: [],
     unsettled: unsettledOf(files, log, storeId, limits, settledPosition, redo.position),
