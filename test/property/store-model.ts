@@ -1,0 +1,165 @@
+import assert from 'node:assert/strict'
+import fc from 'fast-check'
+import type { ExpectedVersion, FileEventStore, NewEvent, StoredEvent } from '../../engine/index.js'
+import { collect } from '../contract/contract-support.js'
+
+/** What every store is, in a few lines: streams by name, and everything in commit order. */
+export class StoreModel {
+  readonly streams = new Map<string, StoredEvent[]>()
+  readonly all: StoredEvent[] = []
+
+  version(stream: string): number {
+    return this.streams.get(stream)?.length ?? 0
+  }
+
+  meets(stream: string, expected: ExpectedVersion, version = this.version(stream)): boolean {
+    if (expected === 'any') return true
+    if (expected === 'noStream') return version === 0
+    return expected === 'streamExists' ? version > 0 : version === expected
+  }
+
+  append(stream: string, events: readonly NewEvent[]): void {
+    const list = this.streams.get(stream) ?? []
+    if (events.length > 0) this.streams.set(stream, list)
+    for (const { type, data, metadata, schemaVersion = 1, timestamp } of events) {
+      const event = {
+        ...{ stream, type, data, metadata, schemaVersion },
+        offset: list.length,
+        position: this.all.length,
+        timestamp: timestamp as number,
+      }
+      list.push(event as StoredEvent)
+      this.all.push(event as StoredEvent)
+    }
+  }
+}
+
+/** One thing a user does. `name` and fields are all a failing run prints. */
+export type Step =
+  | { readonly name: 'append'; readonly stream: number; readonly events: readonly NewEvent[]; readonly expect: Expect }
+  | { readonly name: 'appendMany'; readonly parts: readonly Part[] }
+  | { readonly name: 'burst'; readonly parts: readonly Part[] }
+  | {
+      readonly name: 'read'
+      readonly stream: number
+      readonly from?: number
+      readonly to?: number
+      readonly limit?: number
+      readonly backward: boolean
+      readonly batch?: number
+    }
+  | {
+      readonly name: 'readAll'
+      readonly from?: number
+      readonly to?: number
+      readonly limit?: number
+      readonly batch?: number
+    }
+  | { readonly name: 'flush' | 'checkpoint' | 'reopen' | 'crash' | 'wait' }
+
+/** An expected version, right or wrong, told in a way that needs no knowledge of the store. */
+export type Expect = 'any' | 'right' | 'off' | 'noStream' | 'streamExists'
+
+export interface Part {
+  readonly stream: number
+  readonly events: readonly NewEvent[]
+  readonly expect: Expect
+}
+
+export const STREAMS = ['account-1', 'account-2', 'a/b:c', 'Ä', '😀'.repeat(60), ...numberedNames(20)]
+
+function numberedNames(count: number): string[] {
+  return Array.from({ length: count }, (_, i) => `s${i}`)
+}
+
+/** Objects come back with the usual prototype, whatever they had. */
+const plain = { noNullPrototype: true } as const
+
+const event: fc.Arbitrary<NewEvent> = fc.record({
+  type: fc.constantFrom('Opened', 'Deposited', 'Ä'),
+  timestamp: fc.integer({ min: 0, max: 1000 }),
+  data: fc.oneof(
+    fc.record({ id: fc.integer(), amount: fc.double(), note: fc.string({ maxLength: 10 }) }, plain),
+    fc.record({ order: fc.record({ lines: fc.array(fc.nat(9), { maxLength: 5 }) }, plain) }, plain),
+    fc.constantFrom(undefined, null, 1n, -0),
+    fc.integer({ min: 1, max: 3000 }).map((n) => 'x'.repeat(n)),
+  ),
+  metadata: fc.option(fc.record({ correlationId: fc.uuid() }, plain), { nil: undefined }),
+  schemaVersion: fc.constantFrom(1, 2),
+})
+
+const stream = fc.oneof({ weight: 3, arbitrary: fc.nat(2) }, { weight: 1, arbitrary: fc.nat(STREAMS.length - 1) })
+const expectation = fc.oneof(
+  { weight: 6, arbitrary: fc.constantFrom<Expect>('any', 'right') },
+  { weight: 1, arbitrary: fc.constantFrom<Expect>('off', 'noStream', 'streamExists') },
+)
+const part = fc.record({ stream, events: fc.array(event, { maxLength: 12 }), expect: expectation })
+const place = fc.option(fc.nat(60), { nil: undefined })
+const range = {
+  from: place,
+  to: place,
+  limit: place,
+  batch: fc.option(fc.integer({ min: 1, max: 40 }), { nil: undefined }),
+}
+
+export const steps: fc.Arbitrary<Step[]> = fc.array(
+  fc.oneof(
+    { weight: 8, arbitrary: part.map((of): Step => ({ name: 'append', ...of })) },
+    { weight: 3, arbitrary: fc.array(part, { maxLength: 5 }).map((parts): Step => ({ name: 'appendMany', parts })) },
+    { weight: 3, arbitrary: fc.array(part, { maxLength: 20 }).map((parts): Step => ({ name: 'burst', parts })) },
+    {
+      weight: 3,
+      arbitrary: fc.record({ stream, ...range, backward: fc.boolean() }).map((of) => ({ name: 'read', ...of }) as Step),
+    },
+    { weight: 2, arbitrary: fc.record(range).map((of) => ({ name: 'readAll', ...of }) as Step) },
+    {
+      weight: 4,
+      arbitrary: fc.constantFrom('flush', 'checkpoint', 'reopen', 'crash', 'wait').map((name): Step => ({ name })),
+    },
+  ),
+  { minLength: 10, maxLength: 60, size: 'max' },
+)
+
+export function expectedVersion(expect: Expect, version: number): ExpectedVersion {
+  if (expect === 'right') return version
+  return expect === 'off' ? version + 1 : expect
+}
+
+/** Asserts that the store answers a read as the model does. */
+export async function assertRead(
+  store: FileEventStore,
+  model: StoreModel,
+  step: Step & { name: 'read' | 'readAll' },
+): Promise<void> {
+  const { from, to, limit, batch } = step
+  const backward = step.name === 'read' && step.backward
+  const name = step.name === 'read' ? STREAMS[step.stream]! : undefined
+  const list = name === undefined ? model.all : (model.streams.get(name) ?? [])
+  const low = backward ? (to ?? 0) : (from ?? 0)
+  const high = backward ? (from ?? Infinity) : (to ?? Infinity)
+  const inRange = list.filter((_, i) => i >= low && i <= high)
+  const expected = (backward ? inRange.reverse() : inRange).slice(0, limit)
+  const reader =
+    name === undefined
+      ? store.readAll({ fromPosition: from, toPosition: to, limit })
+      : store.readStream(name, { fromOffset: from, toOffset: to, limit, direction: backward ? 'backward' : 'forward' })
+  const found = batch === undefined ? await collect(reader) : (await collect(reader.batches(batch))).flat()
+  assertSame(found, expected)
+}
+
+export function assertSame(found: readonly StoredEvent[], expected: readonly StoredEvent[]): void {
+  assert.deepStrictEqual(
+    found.map(({ id: _, ...rest }) => rest),
+    expected.map((event) => ({ ...event })),
+  )
+}
+
+/** Asserts that the store is the model: every stream, its version, and the global order. */
+export async function assertSameStore(store: FileEventStore, model: StoreModel): Promise<void> {
+  assertSame(await collect(store.readAll()), model.all)
+  for (const name of STREAMS) {
+    const events = model.streams.get(name) ?? []
+    assert.equal((await store.streamInfo(name)).version, events.length)
+    assertSame(await collect(store.readStream(name)), events)
+  }
+}
