@@ -92,6 +92,8 @@ export class CommitLog<Owner> {
   #previous: Omit<LogLink, 'sequence' | 'durable'>
   #sequence: number
   #durable: number
+  /** Sequence behind the last group that was committed without a sync. */
+  #relaxed = 0
   /** Bytes and shapes of the segment that the next group goes to, counting groups not written yet. */
   #plannedBytes: number
   #plannedShapes: Set<number>
@@ -230,6 +232,11 @@ export class CommitLog<Owner> {
   whenIdle(done: () => void): void {
     if (this.#inFlight === undefined && this.#collecting === undefined && this.#queue.length === 0) done()
     else this.#idle.push(done)
+  }
+
+  /** True while committed groups are not known durable. */
+  get unsynced(): boolean {
+    return this.#relaxed > this.#durable
   }
 
   /** Makes durable what relaxed appends left to the operating system. */
@@ -396,6 +403,7 @@ export class CommitLog<Owner> {
     }
     this.#previous = { previousBase: segment.base, previousEpoch: segment.epoch, previousEnd: segment.end }
     this.#inFlight = undefined
+    if (!group.durable) this.#relaxed = group.sequence + 1
     const { figures } = this
     figures.groups++
     figures.commits += group.commits

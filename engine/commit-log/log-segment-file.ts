@@ -48,6 +48,9 @@ export class LogSegmentFile {
   #through: FileHandle | undefined
   #zeros: ZeroAhead | undefined
   #syncing = 0
+  /** Unsynced writes that are under way, and how many have begun: a sync covers those that had ended when it began. */
+  #writing = 0
+  #begun = 0
   #closed = false
 
   private constructor(
@@ -127,17 +130,15 @@ export class LogSegmentFile {
     }
     if (!durable) {
       this.unsynced = true
-      this.#whenClear(at + length, () => writeFully(this.#plain, source, start, length, at, finish))
+      this.#writePlain(source, start, length, finish)
       return
     }
     if (this.unsynced) {
       // A write-through write makes only its own bytes durable; those before it need a sync of the file.
-      this.#whenClear(at + length, () =>
-        writeFully(this.#plain, source, start, length, at, (error) => {
-          if (error !== null) return finish(error)
-          this.sync(finish)
-        }),
-      )
+      this.#writePlain(source, start, length, (error) => {
+        if (error !== null) return finish(error)
+        this.sync(finish)
+      })
       return
     }
     this.#zeros ??= new ZeroAhead(this.#plain, at)
@@ -153,13 +154,13 @@ export class LogSegmentFile {
   /** Makes everything written durable. */
   sync(done: Done): void {
     if (!this.unsynced) return done(null)
-    const written = this.end
+    const begun = this.#writing === 0 ? this.#begun : -1
     this.#syncing++
     this.#plain.sync((error) => {
       this.#syncing--
       if (this.#closed) this.close()
       const failure = error ?? this.#zeros?.failure ?? null
-      if (failure === null && this.end === written) this.unsynced = false
+      if (failure === null && this.#begun === begun) this.unsynced = false
       done(failure)
     })
   }
@@ -181,6 +182,18 @@ export class LogSegmentFile {
     if (this.#syncing > 0) return
     this.#through?.close()
     this.#plain.close()
+  }
+
+  #writePlain(source: Uint8Array, start: number, length: number, done: Done): void {
+    const at = this.end
+    this.#writing++
+    this.#begun++
+    this.#whenClear(at + length, () =>
+      writeFully(this.#plain, source, start, length, at, (error) => {
+        this.#writing--
+        done(error)
+      }),
+    )
   }
 
   /** Zeros that are on their way must not land on a group: waits for them where they could. */

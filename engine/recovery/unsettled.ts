@@ -32,15 +32,13 @@ export class Unsettled {
   readonly #handles: ReadHandles
   readonly #slabs: Slabs
   readonly #limits: Limits
-  readonly #position: () => number
   #segments: readonly UnsettledSegment[] = []
 
-  constructor(loader: StreamLoader, handles: ReadHandles, slabs: Slabs, limits: Limits, position: () => number) {
+  constructor(loader: StreamLoader, handles: ReadHandles, slabs: Slabs, limits: Limits) {
     this.#loader = loader
     this.#handles = handles
     this.#slabs = slabs
     this.#limits = limits
-    this.#position = position
   }
 
   /** Oldest first. */
@@ -55,6 +53,15 @@ export class Unsettled {
   /** Forgets everything: all of it is in fsynced stream segments. */
   clear(): void {
     this.#segments = []
+  }
+
+  /** Offset from which on events of a stream may not be in fsynced segments; Infinity when all are. */
+  unprovenFrom(key: StreamKey): number {
+    for (const { table } of this.#segments) {
+      const entry = table().lookup(key)
+      if (entry !== undefined) return entry.firstOffset
+    }
+    return Infinity
   }
 
   load(key: StreamKey): StreamState {
@@ -107,7 +114,7 @@ export class Unsettled {
   /** Holds records in memory like fresh ones: the next flush, which whoever loads it queues, writes them to its segment. */
   #attach(state: StreamState, records: readonly Buffer[]): void {
     if (records.length === 0) return
-    const slab = this.#slabs.adopt(Buffer.concat(records), this.#position())
+    const slab = this.#slabs.adopt(Buffer.concat(records))
     let byte = 0
     for (const record of records) {
       state.tail.push(addressOf(slab, byte))

@@ -11,8 +11,8 @@ export interface Slab {
   readonly window: Window
   /** Bytes in use. */
   used: number
-  /** Position behind the last event in it: when the streams are flushed that far, the slab is given back. */
-  endPosition: number
+  /** Groups in it that are not committed yet: until then nobody may take it back. */
+  groups: number
 }
 
 /**
@@ -36,23 +36,29 @@ export class Slabs {
     return this.#bytes
   }
 
-  /** Returns a slab with room for `bytes`: `current` or a new one. Groups never span slabs. */
+  /** Returns a slab with room for a new group of `bytes`: `current` or a new one. Groups never span slabs. */
   withRoom(current: Slab | undefined, bytes: number): Slab {
-    if (current !== undefined && current.window.bytes.length - current.used >= bytes) return current
+    if (current !== undefined && current.window.bytes.length - current.used >= bytes) {
+      current.groups++
+      return current
+    }
     if (bytes >= SPAN) throw new RangeError('a group is larger than a slab can be')
     const buffer =
       bytes <= this.#size ? (this.#free.pop() ?? Buffer.allocUnsafeSlow(this.#size)) : Buffer.allocUnsafeSlow(bytes)
-    const slab: Slab = { id: this.#nextId++, window: windowOf(buffer), used: 0, endPosition: 0 }
+    const slab: Slab = { id: this.#nextId++, window: windowOf(buffer), used: 0, groups: 1 }
     this.#slabs.set(slab.id, slab)
     this.#bytes += buffer.length
     return slab
   }
 
-  /** Gives back every slab but `current` whose events all lie below a position. */
-  release(position: number, current: Slab | undefined): void {
-    for (const slab of this.#slabs.values()) {
-      if (slab.endPosition > position) break
-      if (slab === current) continue
+  /** Returns the slabs that nothing more comes to: all their events are committed. Once those are flushed, `release` them. */
+  complete(current: Slab | undefined): Slab[] {
+    return [...this.#slabs.values()].filter((slab) => slab !== current && slab.groups === 0)
+  }
+
+  /** Gives slabs back. What they hold must be in stream segments. */
+  release(slabs: readonly Slab[]): void {
+    for (const slab of slabs) {
       this.#slabs.delete(slab.id)
       this.#bytes -= slab.window.bytes.length
       if (slab.window.bytes.length === this.#size && this.#free.length < KEPT_FREE) this.#free.push(slab.window.bytes)
@@ -60,8 +66,8 @@ export class Slabs {
   }
 
   /** Takes in bytes that were read from the log: they are flushed to stream segments like fresh ones. */
-  adopt(bytes: Buffer, endPosition: number): Slab {
-    const slab: Slab = { id: this.#nextId++, window: windowOf(bytes), used: bytes.length, endPosition }
+  adopt(bytes: Buffer): Slab {
+    const slab: Slab = { id: this.#nextId++, window: windowOf(bytes), used: bytes.length, groups: 0 }
     this.#slabs.set(slab.id, slab)
     this.#bytes += bytes.length
     return slab

@@ -120,7 +120,7 @@ export class FileEventStore implements EventStore {
     )
     const streams = new StreamDirectory(files, parts.streamsPath, storeId, settings.shapes)
     const loader = new StreamLoader(streams, this.#handles, limits)
-    const unsettled = new Unsettled(loader, this.#handles, this.#log.slabs, limits, () => this.#position)
+    const unsettled = new Unsettled(loader, this.#handles, this.#log.slabs, limits)
     unsettled.set(recovered.unsettled)
     this.#catalog = new StreamCatalog(limits, (key) => {
       const state = unsettled.load(key)
@@ -417,7 +417,7 @@ export class FileEventStore implements EventStore {
       if (!state.queued) writeBehind.add(state)
     }
     this.#position = group.firstPosition + owners.length
-    slab.endPosition = this.#position
+    slab.groups--
     writeBehind.afterCommit()
   }
 

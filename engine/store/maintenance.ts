@@ -58,6 +58,8 @@ export class Maintenance {
     const flusher = new StreamFlusher(streams, handles, log.slabs, recovered.shapes, settings.limits)
     this.writeBehind = new WriteBehind(environment, settings.limits, flusher, log.slabs, {
       position: maintenance.position,
+      secure: () =>
+        log.failure !== undefined ? Promise.reject(log.failure) : log.unsynced ? this.#syncLog() : undefined,
       currentSlab: () => log.currentSlab,
       hold: (held) => log.hold(held),
       flushed: (position) => this.#settler.flushedUpTo(position),
@@ -166,6 +168,12 @@ export class Maintenance {
     }
   }
 
+  #syncLog(): Promise<void> {
+    return new Promise((resolve, reject) =>
+      this.#m.log.sync((error) => (error === null ? resolve() : reject(failureOfSync(error)))),
+    )
+  }
+
   /** Cuts a segment to what counts and syncs it. */
   async #finishSegment(segment: LogSegmentFile): Promise<void> {
     await new Promise<void>((resolve) => segment.settle(resolve))
@@ -261,9 +269,7 @@ export class Maintenance {
 
   async #closeSegment(segment: LogSegmentFile | undefined): Promise<void> {
     if (segment === undefined) return
-    await new Promise<void>((resolve, reject) =>
-      this.#m.log.sync((error) => (error === null ? resolve() : reject(failureOfSync(error)))),
-    )
+    await this.#syncLog()
     await this.#finishSegment(segment)
     const file = { base: segment.base, epoch: segment.epoch, path: segment.path }
     this.#writeIndex(file, segment.index.entries)

@@ -115,8 +115,9 @@ export class Settler {
     const stretches = this.#waiting.slice(0, this.#ready())
     const names = new Set<string>()
     for (const { table } of inherited) for (const name of table().names()) names.add(name)
+    const older = new Set(names)
     for (const stretch of stretches) for (const name of stretch.names()) names.add(name)
-    if (!(await this.#sync(names))) return
+    if (!(await this.#sync(names, older))) return
     const end = stretches.at(-1)?.end ?? this.#parts.inheritedEnd
     this.#waiting.splice(0, stretches.length)
     if (inherited.length > 0) {
@@ -145,23 +146,31 @@ export class Settler {
     }
   }
 
-  /** Syncs the last segments of streams, sealed segments, and the folders. Returns false when it was stopped before the end. */
-  async #sync(names: ReadonlySet<string>): Promise<boolean> {
-    const { catalog, flusher, streams } = this.#parts
-    const sealed = flusher.sealed.splice(0)
+  /**
+   * Syncs segments of streams and the folders. Returns false when it was stopped before the end.
+   *
+   * Flushes go on meanwhile. A segment that one of them seals before its turn has come is no longer the last of its
+   * stream but is among the sealed ones, so those come after all the others.
+   */
+  async #sync(names: ReadonlySet<string>, inherited: ReadonlySet<string> = new Set()): Promise<boolean> {
+    const { flusher, streams } = this.#parts
+    const sealed: string[] = []
+    const pathsOf = (name: string): string[] => this.#pathsOf(name, inherited.has(name))
     const paths = (function* () {
-      yield* sealed
-      for (const name of names) {
-        const path = pathOf(catalog, streams, name)
-        if (path !== undefined) yield path
+      for (const name of names) yield* pathsOf(name)
+      while (flusher.sealed.length > 0) {
+        const path = flusher.sealed.pop()!
+        sealed.push(path)
+        yield path
       }
     })()
     const worker = async (): Promise<boolean> => {
-      for (const path of paths) {
+      for (;;) {
         if (this.#stopped) return false
-        await this.#syncFile(path)
+        const next = paths.next()
+        if (next.done === true) return true
+        await this.#syncFile(next.value)
       }
-      return true
     }
     const finished = await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, worker))
     if (!finished.every(Boolean)) {
@@ -172,6 +181,23 @@ export class Settler {
       streams.syncNames((error) => (error === null ? resolve() : reject(error))),
     )
     return true
+  }
+
+  /** The segments of a stream to sync: its last, and of one that an earlier session wrote to every one that it may have written. */
+  #pathsOf(name: string, inherited: boolean): string[] {
+    const { catalog, flusher, streams, unsettled } = this.#parts
+    try {
+      const state = catalog.get(name)
+      const { key, last, bases } = state
+      if (!inherited) return last === undefined ? [] : [streams.segmentPath(key, last.base)]
+      flusher.trim(state)
+      streams.noteCreated(key)
+      const unproven = unsettled.unprovenFrom(key)
+      return bases.filter((_, i) => (bases[i + 1] ?? Infinity) >= unproven).map((base) => streams.segmentPath(key, base))
+    } catch (error) {
+      if (error instanceof CorruptionError) return [] // reported to who reads that stream, and by verify
+      throw error
+    }
   }
 
   async #syncFile(path: string): Promise<void> {
@@ -188,16 +214,6 @@ export class Settler {
     } finally {
       handle.close()
     }
-  }
-}
-
-function pathOf(catalog: StreamCatalog, streams: StreamDirectory, name: string): string | undefined {
-  try {
-    const { key, last } = catalog.get(name)
-    return last && streams.segmentPath(key, last.base)
-  } catch (error) {
-    if (error instanceof CorruptionError) return undefined // reported to who reads that stream, and by verify
-    throw error
   }
 }
 

@@ -7,11 +7,13 @@ import type { StreamState } from '../streams/stream-state.js'
 /** Quiet time after which what is left in memory goes to the stream segments. */
 const IDLE_MS = 500
 /** Streams flushed between two looks at the clock. */
-const LOOK_EVERY = 16
+const LOOK_EVERY = 4
 
 export interface WriteBehindHooks {
   /** Position behind the last committed event. */
   position(): number
+  /** Makes every committed event durable in the log. Undefined when they all are. */
+  secure(): Promise<void> | undefined
   /** The slab that groups collect in: never given back. */
   currentSlab(): Slab | undefined
   /** Stops (true) or lets go on (false) the writing of groups. */
@@ -97,13 +99,17 @@ export class WriteBehind {
 
   async #run(): Promise<void> {
     const position = this.#hooks.position()
+    // Only those of now: what is loaded or committed while this run yields is not in its queue.
+    const slabs = this.#slabs.complete(this.#hooks.currentSlab())
     const queue = this.#queue
     this.#queue = []
     for (const state of queue) state.queued = false
+    // The log first: a stream segment must never outlive, in a power cut, what the log says of it.
+    await this.#hooks.secure()
     let sliceEnd = this.#environment.elapsed() + this.#limits.flushSliceMs
     for (const [i, state] of queue.entries()) {
       if (state.version > state.flushed) {
-        this.#flusher.flush(state)
+        this.#flusher.flush(state, position)
         this.streamsFlushed++
       }
       if (i % LOOK_EVERY === 0 && this.#environment.elapsed() >= sliceEnd) {
@@ -112,7 +118,7 @@ export class WriteBehind {
       }
     }
     this.runs++
-    this.#slabs.release(position, this.#hooks.currentSlab())
+    this.#slabs.release(slabs)
     this.#hooks.flushed(position)
     if (this.#held && this.#slabs.bytes < 2 * this.#limits.dirtyBytes) this.#hold(false)
     else if (this.#held) this.#again()

@@ -69,6 +69,11 @@ export class StreamDirectory {
     }
   }
 
+  /** An earlier session may have created files of this stream and not synced their names. */
+  noteCreated(key: StreamKey): void {
+    this.#dirtyShards.add(key.path.slice(0, 2)).add('')
+  }
+
   /** Makes the names of all files created so far durable. */
   syncNames(done: Done): void {
     const shards = [...this.#dirtyShards]

@@ -1,4 +1,4 @@
-import { eventShapeCount, eventShapeId, eventTimestamp } from '../format/event-record.js'
+import { eventPosition, eventShapeCount, eventShapeId, eventTimestamp } from '../format/event-record.js'
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import { IndexBuilder } from '../format/sparse-index.js'
 import { encodeSeal, encodeShape } from '../format/shape-record.js'
@@ -41,19 +41,19 @@ export class StreamFlusher {
     this.#limits = limits
   }
 
-  /** Flushes the committed events of a stream. Throws what the system reports; the stream is then as before. */
-  flush(state: StreamState): void {
-    const until = state.version
+  /** Flushes the events of a stream below a position of the store. Throws what the system reports. */
+  flush(state: StreamState, position: number): void {
+    const until = this.#countBelow(state, position)
     let { last, bases } = state
     let taken = 0
     while (state.flushed + taken < until) {
       if (last === undefined || last.bytes >= this.#limits.streamSegmentBytes) {
         if (last !== undefined) this.#seal(state, last, state.flushed + taken)
-        last = { base: state.flushed + taken, bytes: 0, shapes: [], index: undefined }
+        last = { base: state.flushed + taken, bytes: 0, surplus: false, shapes: [], index: undefined }
         bases = last.base === 0 ? ONLY_FIRST : [...bases, last.base]
       }
       const next = { ...last }
-      const count = this.#fill(state, next, bases, taken)
+      const count = this.#fill(state, next, bases, taken, until)
       last = next
       taken += count
       state.last = last
@@ -64,23 +64,48 @@ export class StreamFlusher {
     else state.tail.splice(0, taken)
   }
 
+  /** Cuts off what a crash has left behind the last record of a stream that was written to before it. */
+  trim({ last, key }: StreamState): void {
+    if (last === undefined || !last.surplus || last.bytes === 0) return
+    this.#openSegment({ key }, last).close()
+  }
+
+  #openSegment({ key }: Pick<StreamState, 'key'>, segment: LastSegment): FileHandle {
+    const handle = this.#directory.openForWriting(key, this.#directory.segmentPath(key, segment.base), false)
+    try {
+      if (segment.surplus) handle.truncate(segment.bytes)
+      segment.surplus = false
+      return handle
+    } catch (error) {
+      handle.close()
+      throw error
+    }
+  }
+
+  /** Returns the offset behind the last event of a stream that lies below a position. */
+  #countBelow(state: StreamState, position: number): number {
+    let count = state.tail.length
+    while (count > 0) {
+      const address = state.tail[count - 1]!
+      if (eventPosition(this.#slabs.window(address), byteOf(address)) < position) break
+      count--
+    }
+    return state.flushed + count
+  }
+
   /** Appends as many events as fit to one segment. `segment` is moved on once they are written. */
-  #fill(state: StreamState, segment: LastSegment, bases: readonly number[], skip: number): number {
+  #fill(state: StreamState, segment: LastSegment, bases: readonly number[], skip: number, until: number): number {
     const { key } = state
     const path = this.#directory.segmentPath(key, segment.base)
     const create = segment.bytes === 0
-    const handle = this.#directory.openForWriting(key, path, create)
+    const handle = create ? this.#directory.openForWriting(key, path, true) : this.#openSegment(state, segment)
     let count = 0
     try {
       let written = segment.bytes
       this.#used = 0
       if (create) this.#add(this.#directory.segmentHeader(key, segment.base, bases.at(-2) ?? 0))
       const entries: [number, number, number][] = []
-      for (
-        ;
-        state.flushed + skip + count < state.version && written + this.#used < this.#limits.streamSegmentBytes;
-        count++
-      ) {
+      for (; state.flushed + skip + count < until && written + this.#used < this.#limits.streamSegmentBytes; count++) {
         const address = state.tail[skip + count]!
         const window = this.#slabs.window(address)
         const start = byteOf(address)
@@ -142,7 +167,7 @@ export class StreamFlusher {
 
   #seal(state: StreamState, segment: LastSegment, nextBase: number): void {
     const path = this.#directory.segmentPath(state.key, segment.base)
-    const handle = this.#directory.openForWriting(state.key, path, false)
+    const handle = this.#openSegment(state, segment)
     try {
       const seal = encodeSeal(nextBase)
       writeFullySync(handle, seal, 0, seal.length, segment.bytes)

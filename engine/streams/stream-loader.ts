@@ -49,9 +49,10 @@ export class StreamLoader {
     const state = new StreamState(key, 0)
     if (this.#directory.files.stat(this.#directory.segmentPath(key, 0)) === undefined) return state
     const bases = this.#isSealed(key, 0) ? this.#directory.bases(key) : [0]
-    // Sealed segments are synced before what follows counts as settled, so only those behind `unproven` need a look.
+    // Sealed segments are synced before what follows counts as settled, so only those behind `unproven` need a look, and
+    // the one before: where its last event is proven, its seal may not be.
     let at = bases.length - 1
-    while (at > 0 && bases[at]! > unproven) at--
+    while (at > 0 && bases[at]! >= unproven) at--
     let found = this.#last(key, bases[at]!, unproven)
     while (found.contents.nextBase !== undefined && found.contents.nextBase === bases[at + 1]) {
       found = this.#last(key, bases[++at]!, unproven)
@@ -105,7 +106,7 @@ export class StreamLoader {
       // A file whose very header was never synced holds nothing durable.
       if (base < unproven || !(error instanceof CorruptionError)) throw error
       return {
-        segment: { base, bytes: 0, shapes: [], index: undefined },
+        segment: { base, bytes: 0, surplus: false, shapes: [], index: undefined },
         contents: { version: base, bytes: 0, shapes: [], nextBase: undefined, fault: error.message },
       }
     }
@@ -124,7 +125,8 @@ export class StreamLoader {
       })
     }
     const index = this.#index(handle, path, key, base, contents)
-    return { segment: { base, bytes: contents.bytes, shapes: contents.shapes, index }, contents }
+    const surplus = size > contents.bytes
+    return { segment: { base, bytes: contents.bytes, surplus, shapes: contents.shapes, index }, contents }
   }
 
   /** Reads just the last frames of a segment whose events are all durable. */

@@ -7,6 +7,8 @@ export interface LastSegment {
   readonly base: number
   /** Bytes that count. */
   bytes: number
+  /** The file goes on behind those bytes with what a crash has left: cut off before anything is written. */
+  surplus: boolean
   /** Shapes known to be defined in the file. Shared between streams of the same kind: replace, never change. */
   shapes: readonly number[]
   /** Present once the segment is large enough to have an index. */
