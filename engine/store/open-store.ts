@@ -77,7 +77,8 @@ async function openLocked(
 
 async function findDirectory(environment: Environment, path: string, create: boolean): Promise<string> {
   const { files } = environment
-  let made = false
+  /** Folders made here: each name is durable once the folder above is synced. */
+  const made: string[] = []
   try {
     files.realPath(path)
   } catch (error) {
@@ -87,16 +88,16 @@ async function findDirectory(environment: Environment, path: string, create: boo
         cause: error,
       })
     }
+    for (let at = path; files.stat(at) === undefined && dirname(at) !== at; at = dirname(at)) made.push(at)
     files.makeDirectories(path)
-    made = true
   }
   const directory = files.realPath(path)
   if (files.stat(directory)?.kind !== 'directory') {
     throw new AnnalsError('ERR_NOT_A_STORE', `Cannot open store ${quote(path)}: it is no folder`)
   }
-  if (made) {
+  for (const folder of made) {
     await new Promise<void>((resolve, reject) =>
-      files.syncDirectory(dirname(directory), (error) => (error === null ? resolve() : reject(error))),
+      files.syncDirectory(dirname(folder), (error) => (error === null ? resolve() : reject(error))),
     )
   }
   return directory
