@@ -70,6 +70,11 @@ export interface VerifyContext {
   readonly pace: Pace
   /** Undefined when there is none that can be used. */
   readonly checkpoint: Checkpoint | undefined
+  /**
+   * Events from this position on were written to their stream segments by this process, so they stand there, synced or not.
+   * Infinity: the store is not open here, and what was never synced may have been torn by a power cut.
+   */
+  readonly writtenFrom: number
 }
 
 /** Adds a finding about a file. */

@@ -147,7 +147,13 @@ function partsOf({ view }: Window, at: number, length: number): Parts {
   const options = type + view.getUint16(at + 14, true)
   const metadata = options + view.getUint16(at + 62, true)
   const data = metadata + view.getUint32(at + 56, true)
-  return { type, options, metadata, data, dataEnd: at + length - FRAME_TRAILER_BYTES - 2 * view.getUint16(at + 60, true) }
+  return {
+    type,
+    options,
+    metadata,
+    data,
+    dataEnd: at + length - FRAME_TRAILER_BYTES - 2 * view.getUint16(at + 60, true),
+  }
 }
 
 /** The ids a filter reads must be those of the metadata. A pointer of no bytes says: not found in the metadata's first 64 KiB. */
@@ -165,7 +171,7 @@ function wrongPointer(window: Window, at: number, parts: Parts, metadata: unknow
     pointer += 3
     if (length === 0) continue
     const value = typeof metadata === 'object' && metadata !== null && (metadata as Record<string, unknown>)[key]
-    if (from + length > parts.data || bytes.latin1Slice(from, from + length) !== value) {
+    if (from + length > parts.data || bytes.toString('latin1', from, from + length) !== value) {
       return `the pointer to the ${key} points elsewhere`
     }
   }

@@ -1,6 +1,16 @@
 import { checkFrames } from '../format/crc32c.js'
-import { checkFrame, type FrameFault, FRAME_TRAILER_BYTES, isZero, MIN_FRAME_BYTES } from '../format/frame.js'
-import { FRAME_GROUP, FRAME_KIND, FRAME_SEAL, type Window, windowOf } from '../format/frame.js'
+import {
+  checkFrame,
+  type FrameFault,
+  FRAME_GROUP,
+  FRAME_KIND,
+  FRAME_SEAL,
+  FRAME_TRAILER_BYTES,
+  isZero,
+  MIN_FRAME_BYTES,
+  type Window,
+  windowOf,
+} from '../format/frame.js'
 import type { FileHandle } from '../io/file-system.js'
 import { readFullySync } from '../io/transfer.js'
 

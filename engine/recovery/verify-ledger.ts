@@ -51,7 +51,9 @@ export class CopyLedger {
 
   /** The log does not have the events from `from` to before `to` any more. */
   lose(from: number, to: number): void {
-    if (to > from) this.#lost.push([from, to])
+    const last = this.#lost.at(-1)
+    if (last !== undefined && last[1] === from) last[1] = Math.max(last[1], to)
+    else if (to > from) this.#lost.push([from, to])
   }
 
   /** Takes in an event of a stream segment. */
@@ -74,7 +76,6 @@ export class CopyLedger {
         return 'same'
       case IN_BOTH:
         return 'twice'
-        return 'lost'
       default:
         return this.#isLost(position) ? 'lost' : 'unknown'
     }
