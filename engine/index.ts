@@ -6,6 +6,8 @@
 import { memoryEnvironment } from './io/memory-environment.js'
 import { nodeEnvironment } from './io/node-environment.js'
 import type { FileEventStore } from './store/file-event-store.js'
+import type { VerifyReport } from './recovery/findings.js'
+import { verify, type VerifyOptions } from './recovery/verify.js'
 import { openStore } from './store/open-store.js'
 import type { OpenOptions } from './store/options.js'
 
@@ -13,6 +15,10 @@ export type { FileEventStore } from './store/file-event-store.js'
 export type { OpenOptions } from './store/options.js'
 export type { StoreStats } from './store/stats.js'
 export type { RecoveryReport } from './recovery/recover.js'
+export type { Finding, Severity, VerifyReport } from './recovery/findings.js'
+export { type Invariant, INVARIANTS } from './recovery/invariants.js'
+export type { VerifyOptions } from './recovery/verify.js'
+export type { VerifyProgress } from './recovery/verify-context.js'
 export type { Limits } from './limits.js'
 export { defaultLimits, MAX_DEPTH, MAX_NAME_BYTES, MAX_TYPE_BYTES } from './limits.js'
 export type { Durability } from './types/durability.js'
@@ -54,4 +60,14 @@ export function openMemoryStore(
   options: Omit<OpenOptions, 'create' | 'networkFileSystem'> = {},
 ): Promise<FileEventStore> {
   return openStore(memoryEnvironment(), '/store', options)
+}
+
+/**
+ * Reads all files of a store and compares them with each other. Writes nothing and takes no lock: the store may be open, in
+ * this process or another; `store.verify()` knows more of one that is open here.
+ *
+ * @throws AnnalsError ERR_NOT_FOUND; the signal's reason; what the system reports when a file cannot be read
+ */
+export function verifyStore(directory: string, options: VerifyOptions = {}): Promise<VerifyReport> {
+  return verify(nodeEnvironment(), directory, options)
 }

@@ -17,7 +17,9 @@ import { ValueDecoder } from '../format/value-decoder.js'
 import type { Environment, Timer } from '../io/file-system.js'
 import type { WriterLock } from '../lock/writer-lock.js'
 import type { Recovered, RecoveryReport } from '../recovery/recover.js'
+import type { VerifyReport } from '../recovery/findings.js'
 import { Unsettled } from '../recovery/unsettled.js'
+import { verify, type VerifyOptions } from '../recovery/verify.js'
 import { ReadHandles } from '../segment/read-handles.js'
 import { byteOf } from '../segment/slabs.js'
 import { StreamCatalog } from '../streams/stream-catalog.js'
@@ -281,6 +283,20 @@ export class FileEventStore implements EventStore {
     } catch (error) {
       return Promise.reject(error)
     }
+  }
+
+  /**
+   * Reads all files of the store and compares them with each other; changes nothing, and appends go on meanwhile.
+   * Rejects with the signal's reason, or with what the system reports.
+   */
+  verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+    this.#assertOpen()
+    const { directory, recovered, settings } = this.#parts
+    return verify(this.#environment, directory, {
+      limits: settings.limits,
+      ...options,
+      openSince: recovered.position,
+    })
   }
 
   /** Writes everything committed to its stream segment now. */
