@@ -152,7 +152,7 @@ class Run {
   }
 }
 
-t.test('[K1] [K2] [K4] [M3] [C1] [R7] whatever is done, the store answers as the model does', async (t) => {
+t.test('[K1] [K2] [K4] [M3] [C1] [R7] whatever is done, the store answers as the model does', { timeout: numRuns * 2000 }, async (t) => {
   let looks = 0
   const property = fc.asyncProperty(limits, steps, async (limits, steps) => {
     const run = new Run(limits)
