@@ -4,9 +4,11 @@
  * map with exactly the fields of `Checkpoint` (positions and bytes as unsigned integers).
  */
 import { Packr } from 'msgpackr'
+import { MAX_SHAPE_ID } from '../limits.js'
 import { crc32c } from './crc32c.js'
 import { encodeHeader, parseHeader } from './file-header.js'
 import { windowOf } from './frame.js'
+import { refuseKeys, type ShapeDefinition } from './shapes.js'
 
 /** A place in the log: the segment, the byte in it, and the sequence and position of what starts there. */
 export interface LogPlace {
@@ -85,12 +87,14 @@ function asCheckpoint(value: unknown): Checkpoint | undefined {
   if (!numbers.every((n) => Number.isSafeInteger(n) && (n as number) >= 0)) return undefined
   if (typeof clean !== 'boolean' || !Number.isSafeInteger(lastTimestamp)) return undefined
   if (!Array.isArray(shapes) || !shapes.every(isShape)) return undefined
+  if (new Set((shapes as ShapeDefinition[]).map(({ id }) => id)).size !== shapes.length) return undefined
   return value as Checkpoint
 }
 
 function isShape(value: unknown): boolean {
   const { id, keys } = fieldsOf(value)
-  return Number.isInteger(id) && Array.isArray(keys) && keys.every((key) => typeof key === 'string')
+  if (!Number.isInteger(id) || (id as number) < 1 || (id as number) > MAX_SHAPE_ID) return false
+  return Array.isArray(keys) && refuseKeys(keys as string[]) === undefined
 }
 
 function fieldsOf(value: unknown): Record<string, unknown> {
