@@ -1,7 +1,7 @@
 /** `npm run demo [-- <folder>]`: see README.md in this folder. Ends with 0 only if every promise was kept. */
 import { existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join, relative, resolve } from 'node:path'
-import { type FileEventStore, openEventStore } from '../../engine/index.js'
+import { type FileEventStore, INVARIANTS, openEventStore } from '../../engine/index.js'
 import { airportStream, readFlights } from './flights.js'
 import { IN_FLIGHT, importFlights } from './import-flights.js'
 import { importAndKill } from './killed-import.js'
@@ -58,6 +58,7 @@ async function demo(directory: string): Promise<void> {
     printDelays(await delaysByAirport(store))
     await printWeek(store)
     await store.checkpoint()
+    await verify(store)
     await printSummary(store, {
       place,
       streams: complete.streams,
@@ -131,6 +132,16 @@ async function printWeek(store: FileEventStore): Promise<void> {
   )
 }
 
+async function verify(store: FileEventStore): Promise<void> {
+  terminal.heading('6. Verify: every byte of both copies')
+  const { ok, findings, files, bytes: read, durationMs } = await store.verify()
+  promise(
+    ok,
+    `all ${Object.keys(INVARIANTS).length} invariants hold in ${count(files)} files, ${bytes(read)}, read in ${milliseconds(durationMs)}`,
+    findings.map(({ invariant, file, byte, message }) => `${invariant}: ${file} at byte ${byte}: ${message}`),
+  )
+}
+
 async function printSummary(
   store: FileEventStore,
   run: {
@@ -144,7 +155,7 @@ async function printSummary(
 ): Promise<void> {
   const { events, appends, sync } = store.stats()
   const size = (folder: string): number => sizeOf(join(run.directory, folder))
-  terminal.heading('6. Summary')
+  terminal.heading('7. Summary')
   terminal.facts([
     ['events', count(events)],
     ['streams', count(run.streams)],

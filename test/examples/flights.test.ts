@@ -26,6 +26,7 @@ t.test('the demo keeps every promise, without a terminal, and a second run says 
     /^ {2}DFW {8}1,103 {5}9\.5 min {3}24\.4% █+/m,
     /^ {2}#197 {2}2001-01-08 06:00 {2}FlightDeparted to {3}LGA {3}-14 min$/m,
     /^ {2}\.\.\. 155 events: 76 departures, 79 arrivals$/m,
+    /^ {2}kept {4}all \d+ invariants hold in [\d,]+ files, .+, read in .+$/m,
     /^ {2}events {13}40,000$/m,
     /^ {2}streams {12}224$/m,
     /^ {2}events per second {2}[\d,]+ before the kill, [\d,]+ after it/m,
