@@ -61,8 +61,7 @@ function msgpackr(name: string, packr: Packr): Codec {
     name,
     encode: (value) => packr.pack(value),
     bytes: (value) => Buffer.from(packr.pack(value)),
-    // The type of the second argument lacks the range.
-    decode: (bytes, start, end) => packr.unpack(bytes, { start, end } as never),
+    decode: (bytes, start, end) => packr.unpack(bytes, { start, end }) as unknown,
   }
 }
 
@@ -70,7 +69,7 @@ const json: Codec = {
   name: 'JSON',
   encode: (value) => Buffer.from(JSON.stringify(value)),
   bytes: (value) => Buffer.from(JSON.stringify(value)),
-  decode: (bytes, start, end) => JSON.parse(bytes.toString('utf8', start, end)),
+  decode: (bytes, start, end) => JSON.parse(bytes.toString('utf8', start, end)) as unknown,
 }
 
 function codecs(): readonly Codec[] {
@@ -137,7 +136,7 @@ async function run(benchmarks: readonly Benchmark[]): Promise<ReadonlyMap<string
   for (let round = 0; round < ROUNDS; round++) {
     for (const benchmark of benchmarks) {
       benchmark.run()
-      const fastest = (Math.min(...benchmark.stats.sample) * 1e9) / POOL_EVENTS
+      const fastest = (Math.min(...(benchmark.stats.sample as number[])) * 1e9) / POOL_EVENTS
       const { name = '' } = benchmark as { readonly name?: string }
       result.set(name, Math.min(fastest, result.get(name) ?? Infinity))
       await setImmediate()

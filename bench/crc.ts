@@ -85,10 +85,13 @@ function compare(title: string, size: number, runs: Record<string, Ranges>, call
   let sink = 0
   for (const name of names) suite.add(name, () => (sink ^= call(runs[name]!)), { maxTime: 0.2, minSamples: 10 })
   suite.run()
-  const rows = suite.map((bench: Benchmark) => ({ name: bench.name ?? '', ns: Math.min(...bench.stats.sample) * 1e9 }))
+  const rows = suite.map((bench: Benchmark & { name?: string }) => ({
+    name: bench.name ?? '',
+    ns: Math.min(...(bench.stats.sample as number[])) * 1e9,
+  })) as { name: string; ns: number }[]
   console.log(title)
   for (const { name, ns } of rows) {
-    const [time, speed, ratio] = [ns.toFixed(ns < 100 ? 1 : 0), (size / ns).toFixed(2), (rows[0].ns / ns).toFixed(1)]
+    const [time, speed, ratio] = [ns.toFixed(ns < 100 ? 1 : 0), (size / ns).toFixed(2), (rows[0]!.ns / ns).toFixed(1)]
     console.log(`  ${name.padEnd(32)}${time.padStart(10)} ns${speed.padStart(9)} GB/s${ratio.padStart(7)} x`)
   }
 }

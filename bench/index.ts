@@ -94,9 +94,9 @@ function profileFolder(folder: string, name: string): string {
 }
 
 function runProcess([what, name]: readonly [string, string], folder: string, options: Options): Promise<Result[]> {
-  const profiling = options.profile ? ['--cpu-prof', `--cpu-prof-dir=${profileFolder(folder, name)}`] : []
   const child = fork(RUN_WORKLOAD, [what, name, folder, options.quick ? 'quick' : 'full'], {
-    execArgv: ['--expose-gc', ...profiling],
+    execArgv: ['--expose-gc'],
+    env: options.profile ? { ...process.env, ANNALS_BENCH_PROFILES: profileFolder(folder, name) } : process.env,
     // Standard output is for the table.
     stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })

@@ -1,13 +1,14 @@
 /** Time and memory of what runs in this process. */
 import { readFileSync, writeFileSync } from 'node:fs'
 import { setImmediate } from 'node:timers/promises'
+import { profiled } from './profile.js'
 
 /** Seconds of each measure in each round. */
 export type Rounds<Name extends string> = Readonly<Record<Name, readonly number[]>>
 
 /**
  * Runs measures in turns, so that a busy moment of the machine meets all of them; every other round in the opposite order.
- * What `prepare` returns for a measure is called before it, untimed.
+ * `prepare` is called before each measure, untimed. Measures whose names begin with `raw` are never profiled.
  */
 export async function alternate<Name extends string>(
   rounds: number,
@@ -23,7 +24,8 @@ export async function alternate<Name extends string>(
       globalThis.gc?.()
       await setImmediate()
       const begun = performance.now()
-      await measures[name](round)
+      if (name.startsWith('raw')) await measures[name](round)
+      else await profiled(() => measures[name](round))
       seconds[name].push((performance.now() - begun) / 1000)
     }
   }

@@ -30,7 +30,7 @@ export interface Context {
   /** An empty folder for the workload. */
   readonly folder: string
   /** Folder of the store of a data set that the workload needs. */
-  dataSet(name: DataSetName): string
+  readonly dataSet: (name: DataSetName) => string
 }
 
 /** A workload runs in a process of its own, and throws when what it reads is not what it wrote. */

@@ -5,7 +5,7 @@ import { Packr } from 'msgpackr'
 export const HEADER_BYTES = 8
 
 export const { calculate: crc32c } = createRequire(import.meta.url)('fast-crc32c') as {
-  calculate(this: void, bytes: Uint8Array): number
+  readonly calculate: (bytes: Uint8Array) => number
 }
 
 /** Encodes values as frames into one buffer. */

@@ -26,7 +26,7 @@ export const append1: Workload = {
     const bytes = Buffer.alloc(bytesPerEvent, encodedEvents(plan))
     const growing = new RawLog(join(folder, 'growing'))
     const zeroFilled = new ZeroFilledLog(join(folder, 'zero-filled'), rounds * perRound * bytesPerEvent)
-    const durations = { annals: [] as number[], raw: [] as number[], zeroFilled: [] as number[] }
+    const durations = { annals: [] as number[], raw: [] as number[], rawZeroFilled: [] as number[] }
     const loop = (log: RawLog | ZeroFilledLog, into: number[]): void => {
       for (let n = 0; n < perRound; n++) {
         const begun = performance.now()
@@ -37,7 +37,7 @@ export const append1: Workload = {
     resetPeak()
     const seconds = await alternate(rounds, {
       raw: () => loop(growing, durations.raw),
-      zeroFilled: () => loop(zeroFilled, durations.zeroFilled),
+      rawZeroFilled: () => loop(zeroFilled, durations.rawZeroFilled),
       async annals() {
         await appendLoops(store, plan, next, perRound, 1, durations.annals)
         next += perRound
@@ -62,7 +62,7 @@ export const append1: Workload = {
         peakMib: peak,
       },
       { name: '  raw, growing file', eventsPerSecond: rate(seconds.raw), ...latency(durations.raw) },
-      { name: '  raw, zero-filled', eventsPerSecond: rate(seconds.zeroFilled), ...latency(durations.zeroFilled) },
+      { name: '  raw, zero-filled', eventsPerSecond: rate(seconds.rawZeroFilled), ...latency(durations.rawZeroFilled) },
     ]
   },
 }

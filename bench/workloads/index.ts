@@ -2,6 +2,9 @@ import type { Workload } from '../workload.js'
 import { append1, appendMany } from './append.js'
 import { batch } from './batch.js'
 import { bulk } from './bulk.js'
+import { open } from './open.js'
+import { randomOffset, randomStream } from './random.js'
+import { globalRead, scan } from './scan.js'
 
 /** All workloads by name, in the order they are run. */
 export const workloads: Readonly<Record<string, Workload>> = {
@@ -13,4 +16,10 @@ export const workloads: Readonly<Record<string, Workload>> = {
   'batch-1000': batch(1000, 0.75),
   'bulk-1': bulk('bulk-1', 1, 0.7),
   'bulk-100k': bulk('bulk-100k', 100_000, 0.4),
+  scan,
+  'global-read': globalRead,
+  'random-stream': randomStream,
+  'random-offset': randomOffset,
+  // Last: killed writers leave more in the data sets than they were loaded with.
+  open,
 }

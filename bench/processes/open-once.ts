@@ -1,0 +1,30 @@
+/** Opens a store once in a process that has done nothing yet, and says how long it took and what it holds. */
+import { openEventStore, type RecoveryReport, type StoredEvent } from '../../engine/index.js'
+import type { OrderEvent } from '../events.js'
+
+export interface Opened {
+  readonly ms: number
+  readonly events: number
+  /** Position and amount of the last event, which must be there and readable. */
+  readonly last: { readonly position: number; readonly amount: number } | undefined
+  readonly recovery: Omit<RecoveryReport, 'damage'>
+}
+
+async function main(directory: string): Promise<void> {
+  const begun = performance.now()
+  const store = await openEventStore(directory)
+  const ms = performance.now() - begun
+  const { events } = store.stats()
+  const { damage, ...recovery } = store.recovery
+  if (damage !== undefined) throw damage
+  let last: Opened['last']
+  const reader = store.readAll<StoredEvent<string, OrderEvent['data']>>({ fromPosition: Math.max(0, events - 1) })
+  for await (const { position, data } of reader) last = { position, amount: data.amount }
+  await store.close()
+  process.send?.({ ms, events, last, recovery } satisfies Opened)
+}
+
+main(process.argv[2]!).catch((error: unknown) => {
+  console.error(error)
+  process.exitCode = 1
+})
