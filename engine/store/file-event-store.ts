@@ -81,6 +81,8 @@ export class FileEventStore implements EventStore {
   #nextPosition: number
   #lastTimestamp: number
   #syncTimer: Timer | undefined
+  /** The segment that was gone on in: what counted of it at opening counts no more. */
+  #resumed: string | undefined
   #closing: Promise<void> | undefined
   #closed = false
 
@@ -142,7 +144,7 @@ export class FileEventStore implements EventStore {
         const { segment } = this.#log
         return segment && { path: segment.path, end: segment.end, entries: segment.index.entries }
       },
-      lastEnd: (path) => recovered.ends.get(path),
+      lastEnd: (path) => (path === this.#resumed ? undefined : recovered.ends.get(path)),
     }
     this.#maintenance = new Maintenance({
       parts,
@@ -180,16 +182,17 @@ export class FileEventStore implements EventStore {
       if (events.length === 0) {
         return Promise.resolve(resultOf(state.key.name, state.nextOffset, 0, 0, this.#now(), durability))
       }
-      this.#assertRoom(events.length)
+      const { length } = events // a getter of an event may change it
+      this.#assertRoom(length)
       const now = this.#now()
       const offset = state.nextOffset
       const position = this.#nextPosition
       this.#commits.begin(this.#log.place)
       this.#commits.add(state, events, offset, position, now, ALONE)
-      const waiter = new AppendWaiter(resultOf(state.key.name, offset, events.length, position, now, durability))
+      const waiter = new AppendWaiter(resultOf(state.key.name, offset, length, position, now, durability))
       this.#log.append(this.#commits.finish(position), durability, waiter)
-      state.nextOffset = offset + events.length
-      this.#accept(events.length, now, durability)
+      state.nextOffset = offset + length
+      this.#accept(length, now, durability)
       return waiter.promise
     } catch (error) {
       return Promise.reject(error)
@@ -199,6 +202,7 @@ export class FileEventStore implements EventStore {
   appendMany(appends: readonly StreamAppend[], options: AppendManyOptions = {}): Promise<AppendResult[]> {
     try {
       checkAppendMany(appends, options)
+      this.#assertOpen()
       const durability = options.durability ?? this.#settings.durability
       const now = this.#now()
       const firstPosition = this.#nextPosition
@@ -217,7 +221,7 @@ export class FileEventStore implements EventStore {
         const conflict = conflictOf(state.key.name, expectedVersion, offset)
         if (conflict !== undefined) return this.#refuse(conflict, state.nextOffset > state.version)
         results.push(resultOf(state.key.name, offset, events.length, position, now, durability))
-        if (events.length > 0) plan.push({ state, events, offset, position })
+        if (events.length > 0) plan.push({ state, events: events.slice(), offset, position })
         next.set(state, offset + events.length)
         position += events.length
       }
@@ -438,6 +442,7 @@ export class FileEventStore implements EventStore {
   }
 
   #resume({ segment, end }: NonNullable<Recovered['resume']>): LogSegmentFile {
+    this.#resumed = segment.path
     const { files } = this.#environment
     const { limits } = this.#settings
     const { recovered, storeId } = this.#parts
