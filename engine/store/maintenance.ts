@@ -24,6 +24,8 @@ import { WriteBehind } from './write-behind.js'
 /** Streams that are synced when a store is closed; if more have changed, their stream table stands for them. */
 const SETTLED_AT_CLOSE = 256
 const SETTLE_AFTER_MS = 1000
+/** A living writer loses its lock only after seconds without a sign of life: looking twice a second is enough. */
+const FENCE_MS = 500
 
 export interface MaintenanceParts {
   readonly parts: StoreParts
@@ -50,12 +52,13 @@ export class Maintenance {
   /** Seals, one after another. */
   #sealing: Promise<void> = Promise.resolve()
   #stopped = false
+  #fencedAt = -Infinity
 
   constructor(maintenance: MaintenanceParts) {
     this.#m = maintenance
     const { parts, log, streams, handles, catalog, unsettled } = maintenance
     const { environment, settings, recovered } = parts
-    const flusher = new StreamFlusher(streams, handles, log.slabs, recovered.shapes, settings.limits)
+    const flusher = new StreamFlusher(streams, handles, log.slabs, recovered.shapes, settings.limits, () => this.#fence())
     this.writeBehind = new WriteBehind(environment, settings.limits, flusher, log.slabs, {
       position: maintenance.position,
       secure: () =>
@@ -78,7 +81,7 @@ export class Maintenance {
       settled: (position) => this.#settled(position),
       failed: (error) => log.fail(failureOfSync(error)),
     })
-    this.#checkpointer = new Checkpointer(environment.files, parts.directory, parts.storeId)
+    this.#checkpointer = new Checkpointer(environment.files, parts.directory, parts.storeId, parts.lock.epoch)
     const { previous } = recovered
     this.#redo = {
       base: previous.previousBase,
@@ -98,6 +101,17 @@ export class Maintenance {
       filesSynced: this.#settler.filesSynced,
       checkpoints: this.#checkpointer.written,
     }
+  }
+
+  /**
+   * Throws when this writer was fenced. A writer that was stopped wakes up here with the time that has passed on the clock, between
+   * opening a file and writing to it; by then the new writer has given the file another inode (`StreamFlusher.renew`).
+   */
+  #fence(): void {
+    const now = this.#m.parts.environment.elapsed()
+    if (now - this.#fencedAt < FENCE_MS) return
+    this.#m.parts.lock.check()
+    this.#fencedAt = now
   }
 
   /** Makes durable what recovery accepted, pins it with the header of a new segment, and cuts off what does not count. */
@@ -141,7 +155,7 @@ export class Maintenance {
   /** A log segment is full. */
   rolled(full: LogSegmentFile, next: LogSegmentFile): void {
     const { log } = this.#m
-    this.#sealing = this.#sealing.then(() => (this.#stopped ? undefined : this.#seal(full, next)))
+    this.#sealing = this.#sealing.then(() => (this.#stopped ? full.close() : this.#seal(full, next)))
     this.#sealing.catch((error: unknown) => log.fail(failureOfWrite(error)))
   }
 
@@ -177,12 +191,15 @@ export class Maintenance {
   /** Cuts a segment to what counts and syncs it. */
   async #finishSegment(segment: LogSegmentFile): Promise<void> {
     await new Promise<void>((resolve) => segment.settle(resolve))
-    segment.truncate()
-    segment.unsynced = true
-    await new Promise<void>((resolve, reject) =>
-      segment.sync((error) => (error === null ? resolve() : reject(failureOfSync(error)))),
-    )
-    segment.close()
+    try {
+      segment.truncate()
+      segment.unsynced = true
+      await new Promise<void>((resolve, reject) =>
+        segment.sync((error) => (error === null ? resolve() : reject(failureOfSync(error)))),
+      )
+    } finally {
+      segment.close()
+    }
   }
 
   #namesOf(segment: LogSegment): Iterable<string> {
@@ -262,9 +279,13 @@ export class Maintenance {
       segment?.close()
       return
     }
-    await this.writeBehind.flush()
-    await this.#closeSegment(segment)
-    await this.#checkpointer.write(() => this.#state(true))
+    try {
+      await this.writeBehind.flush()
+      await this.#closeSegment(segment)
+      await this.#checkpointer.write(() => this.#state(true))
+    } finally {
+      segment?.close()
+    }
   }
 
   async #closeSegment(segment: LogSegmentFile | undefined): Promise<void> {

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path'
 import { AnnalsError, InvalidArgumentError, quote } from '../errors.js'
-import type { Environment } from '../io/file-system.js'
+import type { Environment, FileSystem } from '../io/file-system.js'
 import { isSystemError } from '../io/system-error.js'
 import { acquireWriterLock } from '../lock/acquire-writer-lock.js'
 import type { WriterLock } from '../lock/writer-lock.js'
@@ -57,7 +57,10 @@ async function openLocked(
       `Cannot open store ${quote(directory)}: another process has just made it; open it again`,
     )
   }
-  if (home.kind !== 'store') await writeHome(files, directory, storeId)
+  if (home.kind !== 'store') {
+    await syncAbove(files, directory)
+    await writeHome(files, directory, storeId)
+  }
   const recovered = recover(environment, directory, LOG_FOLDER, storeId, settings.limits, lock.previousEpoch)
   const store = new FileEventStore({
     environment,
@@ -77,8 +80,6 @@ async function openLocked(
 
 async function findDirectory(environment: Environment, path: string, create: boolean): Promise<string> {
   const { files } = environment
-  /** Folders made here: each name is durable once the folder above is synced. */
-  const made: string[] = []
   try {
     files.realPath(path)
   } catch (error) {
@@ -88,19 +89,27 @@ async function findDirectory(environment: Environment, path: string, create: boo
         cause: error,
       })
     }
-    for (let at = path; files.stat(at) === undefined && dirname(at) !== at; at = dirname(at)) made.push(at)
     files.makeDirectories(path)
   }
   const directory = files.realPath(path)
   if (files.stat(directory)?.kind !== 'directory') {
     throw new AnnalsError('ERR_NOT_A_STORE', `Cannot open store ${quote(path)}: it is no folder`)
   }
-  for (const folder of made) {
+  return directory
+}
+
+/**
+ * Makes the names of a new store's folder and of all above it durable. Whoever made them may have been killed before it came
+ * to that, so all are synced; those above that this user may not read were not made by anybody like it.
+ */
+async function syncAbove(files: FileSystem, directory: string): Promise<void> {
+  for (let at = directory; dirname(at) !== at; at = dirname(at)) {
     await new Promise<void>((resolve, reject) =>
-      files.syncDirectory(dirname(folder), (error) => (error === null ? resolve() : reject(error))),
+      files.syncDirectory(dirname(at), (error) =>
+        error === null || error.code === 'EACCES' || error.code === 'EPERM' ? resolve() : reject(error),
+      ),
     )
   }
-  return directory
 }
 
 function newId({ random }: Environment): Buffer {
