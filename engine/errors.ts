@@ -145,8 +145,8 @@ export class CorruptionError extends AnnalsError {
 /** ERR_IO: turns what the system reported into an error that says what could not be done; leaves errors of annals as they are. */
 export function asIoError(error: unknown, what: string): unknown {
   if (error instanceof AnnalsError || !(error instanceof Error)) return error
-  const { code, path } = error as NodeJS.ErrnoException
-  if (code === undefined) return error
+  const { code, path, errno } = error as NodeJS.ErrnoException
+  if (code === undefined || errno === undefined) return error
   const where = path === undefined ? '' : ` at ${quote(path)}`
   return new AnnalsError('ERR_IO', `Cannot ${what}: the system reported ${code}${where}`, { cause: error })
 }

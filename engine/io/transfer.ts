@@ -108,10 +108,18 @@ export function readFileSync(files: FileSystem, path: string, limitBytes: number
  * The order is the promise: the bytes are synced before the name points to them, the folder after it does.
  *
  * @param bytes Stay untouched by the caller until `done`.
+ * @param temporaryName What the file is called until it is whole. Default: the name and `.tmp`.
  */
-export function replaceFile(files: FileSystem, directory: string, name: string, bytes: Uint8Array, done: Done): void {
+export function replaceFile(
+  files: FileSystem,
+  directory: string,
+  name: string,
+  bytes: Uint8Array,
+  done: Done,
+  temporaryName = `${name}.tmp`,
+): void {
   const path = join(directory, name)
-  const temporary = `${path}.tmp`
+  const temporary = join(directory, temporaryName)
   let handle: FileHandle
   try {
     if (files.stat(temporary) !== undefined) files.remove(temporary) // left over by a crash, its bytes never counted

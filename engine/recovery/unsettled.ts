@@ -122,6 +122,7 @@ export class Unsettled {
     }
     state.version += records.length
     state.nextOffset = state.version
+    if (state.last !== undefined) state.last.unfinished = true
   }
 
   #read(segment: LogSegment, byte: number, key: StreamKey, offset: number): Buffer {

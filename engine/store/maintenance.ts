@@ -58,7 +58,9 @@ export class Maintenance {
     this.#m = maintenance
     const { parts, log, streams, handles, catalog, unsettled } = maintenance
     const { environment, settings, recovered } = parts
-    const flusher = new StreamFlusher(streams, handles, log.slabs, recovered.shapes, settings.limits, () => this.#fence())
+    const flusher = new StreamFlusher(streams, handles, log.slabs, recovered.shapes, settings.limits, () =>
+      this.#fence(),
+    )
     this.writeBehind = new WriteBehind(environment, settings.limits, flusher, log.slabs, {
       position: maintenance.position,
       secure: () =>
@@ -119,6 +121,7 @@ export class Maintenance {
     const { parts, log } = this.#m
     const { environment, recovered, logPath } = parts
     const { files } = environment
+    this.#checkpointer.removeLeftovers()
     if (parts.report.clean) return this.#settleSoon()
     await secure(files, logPath, recovered.redone)
     if (recovered.directory.segments.length === 0) return

@@ -107,15 +107,16 @@ export class Settler {
   async #pass(): Promise<void> {
     const { unsettled, writeBehind, log, settled, environment } = this.#parts
     const inherited = this.#inherited ? unsettled.segments : []
-    if (inherited.length > 0) {
-      await this.#load(inherited.flatMap(({ table }) => [...table().names()]))
+    const older = new Set<string>()
+    for (const { table } of inherited) for (const name of table().names()) older.add(name)
+    if (older.size > 0) {
+      await this.#load(older)
       await writeBehind.flush()
+      await this.#renew(older)
     }
     if (this.#stopped) return
     const stretches = this.#waiting.slice(0, this.#ready())
-    const names = new Set<string>()
-    for (const { table } of inherited) for (const name of table().names()) names.add(name)
-    const older = new Set(names)
+    const names = new Set(older)
     for (const stretch of stretches) for (const name of stretch.names()) names.add(name)
     if (!(await this.#sync(names, older))) return
     const end = stretches.at(-1)?.end ?? this.#parts.inheritedEnd
@@ -130,7 +131,7 @@ export class Settler {
   }
 
   /** First use of every stream with unproven events: checks its files and takes from the log what they lack. */
-  async #load(names: readonly string[]): Promise<void> {
+  async #load(names: Iterable<string>): Promise<void> {
     const { catalog, environment, limits } = this.#parts
     let sliceEnd = environment.elapsed() + limits.flushSliceMs
     for (const name of names) {
@@ -185,18 +186,32 @@ export class Settler {
 
   /** The segments of a stream to sync: its last, and of one that an earlier session wrote to every one that it may have written. */
   #pathsOf(name: string, inherited: boolean): string[] {
-    const { catalog, flusher, streams, unsettled } = this.#parts
+    const { catalog, streams, unsettled } = this.#parts
     try {
       const state = catalog.get(name)
       const { key, last, bases } = state
       if (!inherited) return last === undefined ? [] : [streams.segmentPath(key, last.base)]
-      flusher.trim(state)
       streams.noteCreated(key)
       const unproven = unsettled.unprovenFrom(key)
-      return bases.filter((_, i) => (bases[i + 1] ?? Infinity) >= unproven).map((base) => streams.segmentPath(key, base))
+      return bases
+        .filter((_, i) => (bases[i + 1] ?? Infinity) >= unproven)
+        .map((base) => streams.segmentPath(key, base))
     } catch (error) {
       if (error instanceof CorruptionError) return [] // reported to who reads that stream, and by verify
       throw error
+    }
+  }
+
+  /** Gives the segments that earlier writers left unfinished files of their own. */
+  async #renew(names: Iterable<string>): Promise<void> {
+    const { catalog, flusher } = this.#parts
+    for (const name of names) {
+      if (this.#stopped) return
+      try {
+        await flusher.renew(catalog.get(name))
+      } catch (error) {
+        if (!(error instanceof CorruptionError)) throw error // reported to who reads that stream, and by verify
+      }
     }
   }
 

@@ -109,6 +109,7 @@ export class WriteBehind {
     let sliceEnd = this.#environment.elapsed() + this.#limits.flushSliceMs
     for (const [i, state] of queue.entries()) {
       if (state.version > state.flushed) {
+        if (state.last?.unfinished === true) await this.#flusher.renew(state)
         this.#flusher.flush(state, position)
         this.streamsFlushed++
       }

@@ -57,10 +57,9 @@ export class StreamDirectory {
       return this.files.open(path, 'create')
     } catch (error) {
       if (isSystemError(error, 'EEXIST')) {
-        // Left over by a flush that a crash cut short: its bytes were never counted.
-        const handle = this.files.open(path, 'write')
-        handle.truncate(0)
-        return handle
+        // Left over by a flush that a crash cut short: its bytes were never counted. Whoever has it open keeps the old file.
+        this.files.remove(path)
+        return this.files.open(path, 'create')
       }
       if (!isSystemError(error, 'ENOENT')) throw error
       this.files.makeDirectories(join(this.path, shard))

@@ -1,10 +1,11 @@
 import { eventPosition, eventShapeCount, eventShapeId, eventTimestamp } from '../format/event-record.js'
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
+import type { StreamKey } from '../format/names.js'
 import { IndexBuilder } from '../format/sparse-index.js'
 import { encodeSeal, encodeShape } from '../format/shape-record.js'
 import type { ShapeTable } from '../format/shapes.js'
 import type { FileHandle } from '../io/file-system.js'
-import { writeFullySync } from '../io/transfer.js'
+import { readFullySync, writeFullySync } from '../io/transfer.js'
 import type { Limits } from '../limits.js'
 import type { ReadHandles } from '../segment/read-handles.js'
 import { byteOf, type Slabs } from '../segment/slabs.js'
@@ -27,14 +28,24 @@ export class StreamFlusher {
   readonly #slabs: Slabs
   readonly #shapes: ShapeTable
   readonly #limits: Limits
+  readonly #fence: () => void
   #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
   #used = 0
   readonly #definitions = new Map<number, Buffer>()
   /** Full segments that were sealed and are not synced yet. */
   readonly sealed: string[] = []
 
-  constructor(directory: StreamDirectory, handles: ReadHandles, slabs: Slabs, shapes: ShapeTable, limits: Limits) {
+  /** `fence` throws when this writer may write no more: called between opening a file and writing to it. See `renew`. */
+  constructor(
+    directory: StreamDirectory,
+    handles: ReadHandles,
+    slabs: Slabs,
+    shapes: ShapeTable,
+    limits: Limits,
+    fence: () => void,
+  ) {
     this.#directory = directory
+    this.#fence = fence
     this.#handles = handles
     this.#slabs = slabs
     this.#shapes = shapes
@@ -49,7 +60,7 @@ export class StreamFlusher {
     while (state.flushed + taken < until) {
       if (last === undefined || last.bytes >= this.#limits.streamSegmentBytes) {
         if (last !== undefined) this.#seal(state, last, state.flushed + taken)
-        last = { base: state.flushed + taken, bytes: 0, surplus: false, shapes: [], index: undefined }
+        last = { base: state.flushed + taken, bytes: 0, unfinished: false, shapes: [], index: undefined }
         bases = last.base === 0 ? ONLY_FIRST : [...bases, last.base]
       }
       const next = { ...last }
@@ -64,17 +75,38 @@ export class StreamFlusher {
     else state.tail.splice(0, taken)
   }
 
-  /** Cuts off what a crash has left behind the last record of a stream that was written to before it. */
-  trim({ last, key }: StreamState): void {
-    if (last === undefined || !last.surplus || last.bytes === 0) return
-    this.#openSegment({ key }, last).close()
+  /**
+   * Gives a segment that an earlier writer left unfinished a file of its own: copies what counts, syncs it, and renames it
+   * over the old one. A writer that was stopped in mid-write and lost its lock wakes up with the old file open, and
+   * harms nobody; it opens no other, because it looks at its fence before it writes.
+   */
+  async renew({ last, key }: StreamState): Promise<void> {
+    if (last === undefined || !last.unfinished || last.bytes === 0) return
+    const { files } = this.#directory
+    const path = this.#directory.segmentPath(key, last.base)
+    const fresh = `${path}.new`
+    if (files.stat(fresh) !== undefined) files.remove(fresh)
+    const handle = files.open(fresh, 'create')
+    try {
+      copyInto(handle, this.#handles.get(path), last.bytes)
+      await new Promise<void>((resolve, reject) => {
+        handle.sync((error) => (error === null ? resolve() : reject(error)))
+      })
+      this.#fence()
+      files.rename(fresh, path)
+    } finally {
+      handle.close()
+    }
+    this.#handles.drop(path)
+    this.#directory.noteCreated(key)
+    last.unfinished = false
   }
 
-  #openSegment({ key }: Pick<StreamState, 'key'>, segment: LastSegment): FileHandle {
-    const handle = this.#directory.openForWriting(key, this.#directory.segmentPath(key, segment.base), false)
+  #openSegment(key: StreamKey, segment: LastSegment): FileHandle {
+    const path = this.#directory.segmentPath(key, segment.base)
+    const handle = this.#directory.openForWriting(key, path, segment.bytes === 0)
     try {
-      if (segment.surplus) handle.truncate(segment.bytes)
-      segment.surplus = false
+      this.#fence()
       return handle
     } catch (error) {
       handle.close()
@@ -98,7 +130,7 @@ export class StreamFlusher {
     const { key } = state
     const path = this.#directory.segmentPath(key, segment.base)
     const create = segment.bytes === 0
-    const handle = create ? this.#directory.openForWriting(key, path, true) : this.#openSegment(state, segment)
+    const handle = this.#openSegment(key, segment)
     let count = 0
     try {
       let written = segment.bytes
@@ -167,7 +199,7 @@ export class StreamFlusher {
 
   #seal(state: StreamState, segment: LastSegment, nextBase: number): void {
     const path = this.#directory.segmentPath(state.key, segment.base)
-    const handle = this.#openSegment(state, segment)
+    const handle = this.#openSegment(state.key, segment)
     try {
       const seal = encodeSeal(nextBase)
       writeFullySync(handle, seal, 0, seal.length, segment.bytes)
@@ -198,5 +230,15 @@ export class StreamFlusher {
     this.#used = 0
     if (this.#scratch.length > 4 * SCRATCH_BYTES) this.#scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
     return end
+  }
+}
+
+function copyInto(target: FileHandle, source: FileHandle, length: number): void {
+  const piece = Buffer.allocUnsafeSlow(Math.min(length, 1024 * 1024))
+  for (let at = 0; at < length;) {
+    const got = readFullySync(source, piece, 0, Math.min(piece.length, length - at), at)
+    if (got === 0) break
+    writeFullySync(target, piece, 0, got, at)
+    at += got
   }
 }

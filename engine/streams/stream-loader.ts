@@ -106,7 +106,7 @@ export class StreamLoader {
       // A file whose very header was never synced holds nothing durable.
       if (base < unproven || !(error instanceof CorruptionError)) throw error
       return {
-        segment: { base, bytes: 0, surplus: false, shapes: [], index: undefined },
+        segment: { base, bytes: 0, unfinished: false, shapes: [], index: undefined },
         contents: { version: base, bytes: 0, shapes: [], nextBase: undefined, fault: error.message },
       }
     }
@@ -125,8 +125,8 @@ export class StreamLoader {
       })
     }
     const index = this.#index(handle, path, key, base, contents)
-    const surplus = size > contents.bytes
-    return { segment: { base, bytes: contents.bytes, surplus, shapes: contents.shapes, index }, contents }
+    const unfinished = size > contents.bytes
+    return { segment: { base, bytes: contents.bytes, unfinished, shapes: contents.shapes, index }, contents }
   }
 
   /** Reads just the last frames of a segment whose events are all durable. */

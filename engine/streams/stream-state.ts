@@ -7,8 +7,8 @@ export interface LastSegment {
   readonly base: number
   /** Bytes that count. */
   bytes: number
-  /** The file goes on behind those bytes with what a crash has left: cut off before anything is written. */
-  surplus: boolean
+  /** An earlier writer did not finish it, and may still have it open: it gets a new file before anything is written. */
+  unfinished: boolean
   /** Shapes known to be defined in the file. Shared between streams of the same kind: replace, never change. */
   shapes: readonly number[]
   /** Present once the segment is large enough to have an index. */
