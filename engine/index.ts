@@ -7,6 +7,7 @@ import { memoryEnvironment } from './io/memory-environment.js'
 import { nodeEnvironment } from './io/node-environment.js'
 import type { FileEventStore } from './store/file-event-store.js'
 import type { VerifyReport } from './recovery/findings.js'
+import { repair, type RepairOptions, type RepairReport } from './recovery/repair.js'
 import { verify, type VerifyOptions } from './recovery/verify.js'
 import { openStore } from './store/open-store.js'
 import type { OpenOptions } from './store/options.js'
@@ -17,6 +18,8 @@ export type { StoreStats } from './store/stats.js'
 export type { RecoveryReport } from './recovery/recover.js'
 export type { Finding, Severity, VerifyReport } from './recovery/findings.js'
 export { type Invariant, INVARIANTS } from './recovery/invariants.js'
+export type { RepairOptions, RepairReport } from './recovery/repair.js'
+export type { RepairAction, RepairFailure } from './recovery/repair-plan.js'
 export type { VerifyOptions } from './recovery/verify.js'
 export type { VerifyProgress } from './recovery/verify-context.js'
 export type { Limits } from './limits.js'
@@ -70,4 +73,14 @@ export function openMemoryStore(
  */
 export function verifyStore(directory: string, options: VerifyOptions = {}): Promise<VerifyReport> {
   return verify(nodeEnvironment(), directory, options)
+}
+
+/**
+ * Heals what `verifyStore` finds from the other copy of the same events, and makes again what is derived. What it replaces it first
+ * sets aside in the store's folder `aside`. Nobody else may have the store open. Interrupted, it can be run again.
+ *
+ * @throws StoreLockedError (ERR_LOCKED); AnnalsError ERR_NOT_FOUND, ERR_FORMAT, ERR_IO, ERR_NO_SPACE
+ */
+export function repairStore(directory: string, options: RepairOptions = {}): Promise<RepairReport> {
+  return repair(nodeEnvironment(), directory, options)
 }

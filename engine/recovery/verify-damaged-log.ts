@@ -21,8 +21,8 @@ export interface DamagedStretch {
   readonly to: number
   /** What should stand at its start. */
   readonly expected: ExpectedGroup
-  /** Position of the first event behind it; undefined when that cannot be told. */
-  readonly nextPosition: number | undefined
+  /** What stands behind it; undefined when that cannot be told. */
+  readonly next: ExpectedGroup | undefined
   /** Why the group at its start does not count. */
   readonly reason: string
 }
@@ -39,8 +39,9 @@ export async function readDamaged(
   stretch: DamagedStretch,
 ): Promise<number> {
   const { records, pace, storeId } = context
+  sink.damaged?.(segment, stretch)
   const names = new EventDecoder(new ValueDecoder(new ShapeTable({ compile: false })))
-  const limit = stretch.nextPosition ?? Infinity
+  const limit = stretch.next?.position ?? Infinity
   let position = stretch.expected.position
   const accept = (window: Window, at: number, length: number): boolean => {
     const kind = window.bytes[at + FRAME_KIND]
@@ -110,9 +111,9 @@ export async function readDamaged(
     sink.event(window, at, length, byte, segment)
     position = found + 1
   }
-  close(stretch.nextPosition)
+  close(stretch.next?.position)
   if (!reported) {
     report(context, 'damage', 'I2', segment.path, stretch.from, stretch.reason, { position: stretch.expected.position })
   }
-  return Math.max(position, stretch.nextPosition ?? position)
+  return Math.max(position, stretch.next?.position ?? position)
 }

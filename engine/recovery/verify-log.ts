@@ -16,7 +16,7 @@ import type { FileHandle } from '../io/file-system.js'
 import { readFullySync } from '../io/transfer.js'
 import type { OpenFinding } from './findings.js'
 import { readHead, report, type VerifyContext } from './verify-context.js'
-import { readDamaged } from './verify-damaged-log.js'
+import { type DamagedStretch, readDamaged } from './verify-damaged-log.js'
 import { verdictOf } from './verdict.js'
 
 /** No group of any store is longer, whatever its limits were. */
@@ -34,6 +34,27 @@ export interface LogSink {
   place(segment: LogSegment, byte: number, next: ExpectedGroup): void
   /** The segment was read. `whole`: all of it was sound. */
   finished(segment: LogSegment, end: number, whole: boolean): void
+  /** What is to be healed: a header, a stretch, a whole segment. */
+  damagedHeader?(segment: LogSegment, link: SegmentLink): void
+  damaged?(segment: LogSegment, stretch: DamagedStretch): void
+  missing?(missing: MissingSegment): void
+}
+
+/** A log segment that is gone: its name, where it should begin, and what comes behind it. */
+export interface MissingSegment {
+  readonly segment: LogSegment
+  readonly link: SegmentLink
+  readonly next: ExpectedGroup
+  /** Bytes of it that count. */
+  readonly end: number
+}
+
+/** What the header of a log segment says beside its name. */
+export interface SegmentLink {
+  readonly previousBase: number
+  readonly previousEpoch: number
+  readonly previousEnd: number
+  readonly sequence: number
 }
 
 /** What stands behind the last group that is right and was never proved to be durable. */
@@ -93,6 +114,7 @@ export class LogVerifier {
       const successor = later && this.#successor(segment, later)
       const wrong = head.wrong === undefined ? undefined : this.#headerWrong(segment, head.wrong, handle.size())
       this.#sink.segment(segment, wrong)
+      if (wrong !== undefined) this.#sink.damagedHeader?.(segment, this.link)
       this.#checkLink(segment, head.header)
       const goesOn = await this.#groups(handle, segment, head, successor, later)
       return goesOn
@@ -107,6 +129,17 @@ export class LogVerifier {
     const proven =
       size > HEADER_FIXED_BYTES || (checkpoint?.redo.base === segment.base && checkpoint.redo.epoch === segment.epoch)
     return report(this.#context, proven ? 'damage' : 'note', 'I1', segment.path, 0, wrong, { position: segment.base })
+  }
+
+  /** What the header of a next segment would say. */
+  get link(): SegmentLink {
+    const previous = this.#previous
+    return {
+      previousBase: previous?.segment.base ?? 0,
+      previousEpoch: previous?.segment.epoch ?? 0,
+      previousEnd: previous?.end ?? 0,
+      sequence: this.#next.sequence,
+    }
   }
 
   /** Compares what a header says of the segment before with what was read there. */
@@ -142,6 +175,14 @@ export class LogVerifier {
       const message = `the log segment is missing: it held the events from position ${position} to ${segment.base - 1}`
       report(this.#context, 'damage', 'I13', path, 0, message, { position })
       this.#sink.lost(position, segment.base)
+      if (header !== undefined && header.previousBase === position) {
+        this.#sink.missing?.({
+          segment: { base: position, epoch: header.previousEpoch, path },
+          link: this.link,
+          next: { sequence: header.sequence, position: segment.base, epoch: segment.epoch },
+          end: header.previousEnd,
+        })
+      }
     } else if (header !== undefined) {
       const message = 'the segment hangs on another one than the one before it'
       report(this.#context, 'damage', 'I13', segment.path, 0, message, { position: segment.base })
@@ -207,7 +248,7 @@ export class LogVerifier {
         from: at,
         to,
         expected: this.#next,
-        nextPosition: goOn?.position,
+        next: goOn,
         reason: found === 'nothing' ? 'the file ends before what was durable' : stop.reason,
       }).then((position) => {
         this.#next = {

@@ -64,25 +64,10 @@ export async function verify(
   options: VerifyOptions & Live = {},
 ): Promise<VerifyReport> {
   const started = environment.elapsed()
-  const { files } = environment
-  const findings = new FindingList(options.maxFindings ?? 1000)
-  const pace = new Pace(environment, options.signal, options.onProgress)
   options.signal?.throwIfAborted()
-  const storeId = readStoreId(files, directory, findings)
-  if (options.onProgress !== undefined) pace.totalBytes = sizeOf(files, directory)
-  const checkpoint = readCheckpoint(files, directory, storeId, findings, pace)
-  const context: VerifyContext = {
-    environment,
-    logPath: join(directory, 'log'),
-    streamsPath: join(directory, 'streams'),
-    storeId,
-    limits: { ...defaultLimits, ...options.limits },
-    findings,
-    records: new RecordCheck(options.fast !== true),
-    pace,
-    checkpoint,
-    writtenFrom: options.openSince ?? Infinity,
-  }
+  const context = contextOf(environment, directory, options)
+  const { findings, pace } = context
+  if (options.onProgress !== undefined) pace.totalBytes = sizeOf(environment.files, directory)
   noteForeign(context, directory)
   checkEpochs(context, directory)
   const events = await compare(context, directory, options.openSince !== undefined)
@@ -96,6 +81,27 @@ export async function verify(
     files: pace.files,
     bytes: pace.bytes,
     durationMs: environment.elapsed() - started,
+  }
+}
+
+/** Finds out whose files these are and where its checkpoint is. */
+export function contextOf(environment: Environment, directory: string, options: VerifyOptions & Live): VerifyContext {
+  const { files } = environment
+  const findings = new FindingList(options.maxFindings ?? 1000)
+  const pace = new Pace(environment, options.signal, options.onProgress)
+  const storeId = readStoreId(files, directory, findings)
+  const checkpoint = readCheckpoint(files, directory, storeId, findings, pace)
+  return {
+    environment,
+    logPath: join(directory, 'log'),
+    streamsPath: join(directory, 'streams'),
+    storeId,
+    limits: { ...defaultLimits, ...options.limits },
+    findings,
+    records: new RecordCheck(options.fast !== true),
+    pace,
+    checkpoint,
+    writtenFrom: options.openSince ?? Infinity,
   }
 }
 
