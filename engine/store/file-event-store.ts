@@ -180,7 +180,8 @@ export class FileEventStore implements EventStore {
       if (conflict !== undefined) return this.#refuse(conflict, state.nextOffset > state.version)
       const durability = options.durability ?? this.#settings.durability
       if (events.length === 0) {
-        return Promise.resolve(resultOf(state.key.name, state.nextOffset, 0, 0, this.#now(), durability))
+        const result = resultOf(state.key.name, state.nextOffset, 0, 0, this.#now(), durability)
+        return this.#resultOfNothing(result, state.nextOffset > state.version)
       }
       const { length } = events // a getter of an event may change it
       this.#assertRoom(length)
@@ -225,7 +226,12 @@ export class FileEventStore implements EventStore {
         next.set(state, offset + events.length)
         position += events.length
       }
-      if (plan.length === 0) return Promise.resolve(results)
+      if (plan.length === 0) {
+        return this.#resultOfNothing(
+          results,
+          [...next.keys()].some((state) => state.nextOffset > state.version),
+        )
+      }
       this.#assertRoom(position - firstPosition)
       this.#commits.begin(this.#log.place)
       for (const [i, { state, events, offset, position: at }] of plan.entries()) {
@@ -397,6 +403,12 @@ export class FileEventStore implements EventStore {
     }
   }
 
+  /** A version that rests on events on their way is told once those are committed. */
+  #resultOfNothing<Result>(result: Result, uncommitted: boolean): Promise<Result> {
+    const waiter = new AppendWaiter(result)
+    return uncommitted && this.#log.waitForNewest(waiter) ? waiter.promise : Promise.resolve(result)
+  }
+
   #refuse(conflict: VersionConflictError, uncommitted: boolean): Promise<never> {
     if (!uncommitted) return Promise.reject(conflict)
     const waiter = new RefusalWaiter(conflict)
@@ -410,13 +422,16 @@ export class FileEventStore implements EventStore {
   #accept(events: number, now: number, durability: Durability): void {
     this.#nextPosition += events
     this.#lastTimestamp = now
-    if (durability === 'interval') {
-      this.#syncTimer ??= this.#environment.after(this.#settings.syncIntervalMs, () => this.#syncRelaxed())
-    }
+    if (durability === 'interval') this.#syncSoon()
+  }
+
+  #syncSoon(): void {
+    this.#syncTimer ??= this.#environment.after(this.#settings.syncIntervalMs, () => this.#syncRelaxed())
   }
 
   #syncRelaxed(): void {
     this.#syncTimer = undefined
+    if (this.#log.pendingBytes > 0) this.#syncSoon() // what is on its way now is not covered by this sync
     this.#log.sync((error) => {
       if (error !== null) this.#log.failSync(error)
     })

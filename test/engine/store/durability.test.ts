@@ -1,0 +1,133 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import t from 'tap'
+import type { Timer } from '../../../engine/io/file-system.js'
+import { datas, isLog, numbered, TestMachine } from './test-machine.js'
+
+/** Timers that go off when the test says so. */
+class ManualTimers {
+  readonly waiting: { readonly delay: number; readonly callback: () => void }[] = []
+
+  after = (delay: number, callback: () => void): Timer => {
+    const timer = { delay, callback }
+    this.waiting.push(timer)
+    return { cancel: () => void this.waiting.splice(this.waiting.indexOf(timer), 1) }
+  }
+
+  fire(delay: number): number {
+    const due = this.waiting.filter((timer) => timer.delay === delay)
+    for (const timer of due) {
+      this.waiting.splice(this.waiting.indexOf(timer), 1)
+      timer.callback()
+    }
+    return due.length
+  }
+}
+
+const logSyncs = (machine: TestMachine): number =>
+  machine.files.trace!.filter((op) => op.kind === 'sync' && isLog(op)).length
+
+t.test("[F6] 'os' syncs nothing, 'fsync' covers what came before it", async (t) => {
+  const machine = new TestMachine()
+  const store = await machine.open({ durability: 'os' })
+  machine.files.record()
+  for (let i = 0; i < 5; i++) await store.append('a', numbered(1))
+  t.equal(logSyncs(machine), 0)
+  t.equal(store.stats().sync.count, 0)
+  await store.append('a', numbered(1), { durability: 'fsync' })
+  t.equal(logSyncs(machine), 1)
+  t.equal(store.stats().sync.count, 1)
+  await store.close()
+})
+
+t.test("[F6] 'fsync' is durable when it resolves: in a group the strongest wish counts", async (t) => {
+  const machine = new TestMachine()
+  const store = await machine.open({ durability: 'os' })
+  await Promise.all([store.append('a', numbered(1)), store.append('b', numbered(1), { durability: 'fsync' })])
+  t.equal(store.stats().sync.count, 1)
+  await store.close()
+})
+
+t.test("[F6] 'interval' syncs once after the interval, for all that came in it", async (t) => {
+  const machine = new TestMachine()
+  const timers = new ManualTimers()
+  const store = await machine.open({ durability: 'interval', syncIntervalMs: 77 }, { after: timers.after })
+  machine.files.record()
+  for (let i = 0; i < 5; i++) await store.append('a', numbered(1))
+  t.equal(logSyncs(machine), 0)
+  t.equal(timers.fire(77), 1, 'one timer for all')
+  await nextTurn()
+  t.equal(logSyncs(machine), 1)
+  await nextTurn()
+  t.equal(timers.fire(77), 0, 'nothing to sync, no timer')
+  await store.append('a', numbered(1))
+  t.equal(timers.fire(77), 1)
+  await nextTurn()
+  t.equal(logSyncs(machine), 2)
+  await store.close()
+})
+
+t.test("[F6] an 'interval' append that is still on its way when the timer goes off is synced after all", async (t) => {
+  const machine = new TestMachine()
+  const timers = new ManualTimers()
+  const store = await machine.open({ durability: 'interval', syncIntervalMs: 77 }, { after: timers.after })
+  await store.append('a', numbered(1))
+  timers.fire(77)
+  await sleep(5)
+  machine.files.record().setFaults({ delay: 30, only: (op) => isLog(op) && op.kind === 'write' })
+  const appended = store.append('a', numbered(1))
+  await sleep(5)
+  timers.fire(77)
+  await appended
+  const acknowledged = machine.files.trace!.length
+  machine.files.setFaults()
+  for (let i = 0; i < 3; i++) {
+    timers.fire(77)
+    await sleep(5)
+  }
+  t.ok(
+    machine.files.trace!.slice(acknowledged).some((op) => op.kind === 'sync' && isLog(op)),
+    'a sync came after the write had returned',
+  )
+  await store.close()
+})
+
+t.test("[F6] [fault 24] an 'interval' sync that fails fails the writer", async (t) => {
+  const machine = new TestMachine()
+  const timers = new ManualTimers()
+  const store = await machine.open({ durability: 'interval', syncIntervalMs: 77 }, { after: timers.after })
+  await store.append('a', numbered(1))
+  machine.files.setFaults({ failAt: 1, only: (op) => op.kind === 'sync' && isLog(op) })
+  timers.fire(77)
+  await sleep(5)
+  await t.rejects(store.append('a', numbered(1)), { code: 'ERR_WRITER_FAILED', cause: { code: 'ERR_OUTCOME_UNKNOWN' } })
+  t.same(await datas(store.readStream('a')), [0])
+  await store.close()
+})
+
+t.test('[F6] [fault 18] closing leaves nothing unsynced, whatever the durability', async (t) => {
+  const machine = new TestMachine()
+  const store = await machine.open({ durability: 'os' })
+  await store.append('a', numbered(3))
+  machine.files.record()
+  await store.close()
+  const trace = machine.files.trace!
+  const lastWrite = trace.findLastIndex((op) => op.kind === 'write' && isLog(op))
+  t.ok(trace.slice(lastWrite + 1).some((op) => op.kind === 'sync' && isLog(op)))
+  const again = await machine.open()
+  t.match(again.recovery, { clean: true, events: 0 })
+  t.same(await datas(again.readAll()), [0, 1, 2])
+  await again.close()
+})
+
+t.test('[fault 20] when every write fails, close still settles', async (t) => {
+  const machine = new TestMachine()
+  let store = await machine.open()
+  await store.append('a', numbered(3))
+  machine.files.setFaults({ failAt: 1, sticky: true, only: ({ kind }) => kind === 'write' || kind === 'sync' })
+  await t.rejects(store.append('a', numbered(1)), { code: /ERR_IO|ERR_OUTCOME_UNKNOWN/ })
+  await store.close().catch(() => {})
+  machine.kill()
+  store = await machine.open()
+  t.same((await datas(store.readAll())).slice(0, 3), [0, 1, 2])
+  await store.close()
+})
