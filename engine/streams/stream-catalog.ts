@@ -48,7 +48,8 @@ export class StreamCatalog {
 
   /** Second chance: what was used since the last time goes to the end of the line. A batch at a time, so that it is cheap per stream. */
   #forgetSome(): void {
-    let wanted = Math.ceil(this.#limit / 64)
+    // What a burst of unflushed streams has let in beyond the limit goes too, some at a time.
+    let wanted = Math.ceil(this.#limit / 64) + Math.min(this.#states.size - this.#limit, 64)
     let looks = 4 * wanted
     for (const [name, state] of this.#states) {
       if (wanted === 0 || looks-- === 0) return
