@@ -62,15 +62,22 @@ class SegmentCursor {
         if (ready !== true) {
           return ready.then(
             () => this.next(most, end),
-            (error: unknown) => this.#rethrow(error),
+            (error: unknown) => this.#failed(error, most, end),
           )
         }
         this.#decode(events, most, end)
       }
     } catch (error) {
-      if (events.length === 0) this.#rethrow(error) // else those before it first; the next call meets it again
+      if (events.length === 0) return this.#failed(error, most, end) // else those before it first; the next call meets it again
     }
     return events
+  }
+
+  /** What looks like damage may be an index that names the middle of a record: then the segment is read from its beginning. */
+  #failed(error: unknown, most: number, end: number): StoredEvent[] | Promise<StoredEvent[]> {
+    if (!this.#seeking || !(error instanceof CorruptionError)) return this.#rethrow(error)
+    this.#restart()
+    return this.next(most, end)
   }
 
   /** Makes sure that frames are at hand. */
