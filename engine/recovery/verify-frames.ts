@@ -17,6 +17,8 @@ import { readFullySync } from '../io/transfer.js'
 /** No frame of any store is longer, whatever its limits were: the hard bound of a commit. */
 export const MAX_FRAME_BYTES = 2 ** 26
 const WINDOW_BYTES = 1024 * 1024
+/** Most files are small: memory for them comes from a pool. */
+const SMALL_BYTES = 4096
 
 /** Tells whether a sound frame that was found behind damage can be what should stand there, and is no copy inside of a payload. */
 export type Accept = (window: Window, at: number, length: number) => boolean
@@ -114,7 +116,7 @@ export class FrameWalk {
     const loaded = this.#base + this.window.bytes.length
     if (byte >= this.#base && byte + length <= loaded) return length
     const wanted = Math.min(Math.max(length, WINDOW_BYTES), this.#end - byte)
-    const bytes = Buffer.allocUnsafeSlow(wanted)
+    const bytes = wanted <= SMALL_BYTES ? Buffer.allocUnsafe(wanted) : Buffer.allocUnsafeSlow(wanted)
     const got = readFullySync(this.#handle, bytes, 0, wanted, byte)
     this.window = windowOf(got === wanted ? bytes : bytes.subarray(0, got))
     this.#base = byte

@@ -44,8 +44,9 @@ async function heals(t: Test, image: Image, damaged: Image, events: readonly Sto
     if (!contents.equals(now.get(path) ?? Buffer.alloc(0))) t.fail(`${what}: ${path} is not what it was`)
   }
   const after = await readAll(environment)
-  if (JSON.stringify(after.map(({ id }) => id)) !== JSON.stringify(events.map(({ id }) => id)))
-    {t.same(after, events, what)}
+  if (JSON.stringify(after.map(({ id }) => id)) !== JSON.stringify(events.map(({ id }) => id))) {
+    t.same(after, events, what)
+  }
   return report
 }
 
