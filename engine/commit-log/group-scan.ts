@@ -76,20 +76,19 @@ export class GroupScanner {
     let first: { readonly byte: number; readonly group: Group } | undefined
     for (let from = stop.byte + 1; from < this.#size;) {
       const length = this.#load(from, Math.min(WINDOW_BYTES, this.#size - from))
+      // A look at a group may load another window.
       const { bytes } = this.#window
+      const base = this.#base
       for (
-        let mark = bytes.indexOf(GROUP_MARK);
-        mark >= 0 && mark < length;
+        let mark = bytes.indexOf(GROUP_MARK, from - base);
+        mark >= 0 && mark < from - base + length;
         mark = bytes.indexOf(GROUP_MARK, mark + 1)
       ) {
-        const byte = this.#base + mark - GROUP_MARK_AT
-        const window = this.#window
+        const byte = base + mark - GROUP_MARK_AT
         const group = byte > stop.byte ? this.#laterGroup(byte, stop.next) : undefined
-        if (group !== undefined) {
-          first ??= { byte, group }
-          if (group.durable > stop.next.sequence) return { behind: 'durable', nextGroup: first }
-        }
-        if (window !== this.#window) this.#load(from, length)
+        if (group === undefined) continue
+        first ??= { byte, group }
+        if (group.durable > stop.next.sequence) return { behind: 'durable', nextGroup: first }
       }
       if (from + length >= this.#size) break
       from += length - GROUP_BYTES
