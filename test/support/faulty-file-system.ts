@@ -28,6 +28,8 @@ export interface Faults {
   readonly code?: string | undefined
   /** All selected operations from `failAt` on fail. Default: false. */
   readonly sticky?: boolean | undefined
+  /** Called with each operation that fails by order, before it does. */
+  readonly onFailure?: ((operation: Operation) => void) | undefined
   /** Most bytes that one read or write moves. */
   readonly shortenTo?: number | undefined
   /** Milliseconds by which callbacks come late. */
@@ -178,6 +180,7 @@ export class FaultyFileSystem implements FileSystem {
     const fate: Fate = { delay, shortenTo }
     if (failAt === undefined || this.#selected < failAt || (this.#selected > failAt && !sticky)) return fate
     this.failures++
+    this.#faults.onFailure?.(operation)
     return { ...fate, error: systemError(code, kind, path) }
   }
 
