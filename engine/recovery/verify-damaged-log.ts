@@ -65,7 +65,8 @@ export async function readDamaged(
       }
       if (open.length === 0) {
         report(context, 'damage', 'I4', segment.path, fault.byte, fault.message, { position: from })
-      } else if (fault.finding !== undefined) fault.finding.position = from
+      }
+      for (const { finding } of open) if (finding !== undefined) finding.position = from
       for (let lost = from + 1; lost < until && lost < from + MAX_NAMED; lost++) {
         report(context, 'damage', 'I3', segment.path, fault.byte, fault.message, { position: lost })
       }
