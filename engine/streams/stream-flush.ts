@@ -80,10 +80,21 @@ export class StreamFlusher {
    * over the old one. A writer that was stopped in mid-write and lost its lock wakes up with the old file open, and
    * harms nobody; it opens no other, because it looks at its fence before it writes.
    */
-  async renew({ last, key }: StreamState): Promise<void> {
-    if (last === undefined || !last.unfinished || last.bytes === 0) return
-    const { files } = this.#directory
+  renew({ last, key }: StreamState): Promise<void> {
+    if (last === undefined || !last.unfinished || last.bytes === 0) return Promise.resolve()
     const path = this.#directory.segmentPath(key, last.base)
+    // A flush and a settling may want the same one at a time.
+    let renewal = this.#renewals.get(path)
+    if (renewal === undefined) {
+      renewal = this.#renew(key, last, path).finally(() => this.#renewals.delete(path))
+      this.#renewals.set(path, renewal)
+    }
+    return renewal
+  }
+
+  readonly #renewals = new Map<string, Promise<void>>()
+  async #renew(key: StreamKey, last: LastSegment, path: string): Promise<void> {
+    const { files } = this.#directory
     const fresh = `${path}.new`
     if (files.stat(fresh) !== undefined) files.remove(fresh)
     const handle = files.open(fresh, 'create')
@@ -104,7 +115,10 @@ export class StreamFlusher {
 
   #openSegment(key: StreamKey, segment: LastSegment): FileHandle {
     const path = this.#directory.segmentPath(key, segment.base)
+    // Before, because a file that is in the way of a new one is removed; after, because then this file is the one to write.
+    this.#fence()
     const handle = this.#directory.openForWriting(key, path, segment.bytes === 0)
+    if (segment.bytes === 0) this.#handles.drop(path) // it may have been read as what a crash had left
     try {
       this.#fence()
       return handle
