@@ -158,7 +158,13 @@ export class Maintenance {
   /** A log segment is full. */
   rolled(full: LogSegmentFile, next: LogSegmentFile): void {
     const { log } = this.#m
-    this.#sealing = this.#sealing.then(() => (this.#stopped ? full.close() : this.#seal(full, next)))
+    this.#sealing = this.#sealing.then(
+      () => (this.#stopped ? full.close() : this.#seal(full, next)),
+      (error: unknown) => {
+        full.close()
+        throw error
+      },
+    )
     this.#sealing.catch((error: unknown) => log.fail(failureOfWrite(error)))
   }
 
