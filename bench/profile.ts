@@ -34,6 +34,8 @@ export function summarise(profiles: string, most: number): string[] {
     const names = namesOf(profile)
     for (const [index, id] of (profile.samples ?? []).entries()) {
       const name = names.get(id)!
+      // The profiler's own work.
+      if (name.startsWith('dispatch <')) continue
       const us = profile.timeDeltas?.[index] ?? 0
       totalUs += us
       selfUs.set(name, (selfUs.get(name) ?? 0) + us)

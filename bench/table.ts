@@ -21,7 +21,7 @@ export function table(results: readonly Result[], heading: boolean): string[] {
   return (heading ? [COLUMNS as readonly string[], ...rows] : rows).map((row) =>
     row
       .map((cell, column) =>
-        column === 0 ? cell.padEnd(24) : column === 11 ? `  ${cell}` : cell.padStart(width(column)),
+        column === 0 ? cell.padEnd(46) : column === 11 ? `  ${cell}` : cell.padStart(width(column)),
       )
       .join('')
       .trimEnd(),
