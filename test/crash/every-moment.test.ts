@@ -9,8 +9,9 @@
  *
  * In a normal run one image of each moment, the modes in turn. ANNALS_CRASH_SEEDS=n: n images of each moment in each mode.
  *
- * Seen to fail: log groups written without O_DSYNC; no sync of the log folder at a roll; acknowledged before the sync;
- * no rewriting of what recovery accepts; no sync of the shards; a digest that is not compared.
+ * Seen to fail: acknowledged before the log is on disk; no sync of the log's folder when a segment begins; no sync of the
+ * folders of new stream segments, or only of those this session made; and, in the chains of crashes, a tail of the log
+ * that is served without being written again and synced. A digest of groups that is not compared is not noticed here.
  */
 import t from 'tap'
 import { checkImage, crashAgain, record, requiredAt } from '../support/crash-recording.js'
