@@ -143,8 +143,8 @@ export class CorruptionError extends AnnalsError {
 }
 
 /** ERR_IO: turns what the system reported into an error that says what could not be done; leaves errors of annals as they are. */
-export function asIoError(error: unknown, what: string): unknown {
-  if (error instanceof AnnalsError || !(error instanceof Error)) return error
+export function asIoError(error: unknown, what: string): Error {
+  if (error instanceof AnnalsError || !(error instanceof Error)) return error as Error
   const { code, path, errno } = error as NodeJS.ErrnoException
   if (code === undefined || errno === undefined) return error
   const where = path === undefined ? '' : ` at ${quote(path)}`

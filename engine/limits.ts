@@ -59,6 +59,12 @@ export const defaultLimits: Limits = {
   shapes: 1024,
 }
 
+/** No event or commit is longer, whatever the limits: what readers accept does not depend on how the store is opened. */
+export const MAX_COMMIT_BYTES = 2 ** 26
+/** No group is longer: a commit with the definitions and the head that the log adds. */
+export const MAX_GROUP_BYTES = 2 ** 27
+/** No segment is longer: places in one are 32 bits in indexes and stream tables. */
+export const MAX_SEGMENT_BYTES = 2 ** 31
 /** Bytes of a stream name in UTF-8. */
 export const MAX_NAME_BYTES = 1000
 /** Bytes of an event type in UTF-8. */

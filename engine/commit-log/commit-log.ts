@@ -10,7 +10,7 @@ import type { Durability } from '../types/durability.js'
 import { PendingGroup, type Waiter } from './group.js'
 import { LogSegmentFile, type LogLink } from './log-segment-file.js'
 import { type Slab, Slabs } from '../segment/slabs.js'
-import { failureOfSync, failureOfWrite } from './write-failure.js'
+import { failureOfSync, failureOfWrite, isOfSync, outcomeUnknown } from './write-failure.js'
 
 /** The clock is looked at with every eighth append that joins. */
 const LOOK_MASK = 7
@@ -156,6 +156,11 @@ export class CommitLog<Owner> {
     return this.#slab
   }
 
+  /** Sequence behind the last group that is committed. */
+  get writtenSequence(): number {
+    return this.#inFlight?.sequence ?? this.#queue[0]?.sequence ?? this.#collecting?.sequence ?? this.#sequence
+  }
+
   /** Sequence of the next group. */
   get sequence(): number {
     return this.#sequence
@@ -166,9 +171,7 @@ export class CommitLog<Owner> {
     const group = this.#groupFor(commit)
     const inPlace = commit.bytes === group.slab.window.bytes && commit.at === group.end
     const at =
-      inPlace && this.#definesAll(commit.shapes)
-        ? group.take(commit.length, commit.count)
-        : this.#copyIn(group, commit)
+      inPlace && this.#definesAll(commit.shapes) ? group.take(commit.length, commit.count) : this.#copyIn(group, commit)
     for (let i = 0; i < commit.count; i++) group.addEvent(commit.owners[i]!, at + commit.starts[i]!)
     group.commits++
     group.payload += commit.length
@@ -263,13 +266,23 @@ export class CommitLog<Owner> {
   fail(error: AnnalsError): void {
     if (this.#failure !== undefined) return
     this.#failure = error
-    const groups = [this.#inFlight, ...this.#queue.splice(0), this.#collecting]
+    const onItsWay = this.#inFlight
+    const groups = [...this.#queue.splice(0), this.#collecting]
     this.#inFlight = undefined
     this.#collecting = undefined
     this.#pendingBytes = 0
     this.#hooks.failed(error)
+    // What is being written while something else fails may be stored all the same.
+    for (const waiter of onItsWay?.waiters ?? []) waiter.fail(outcomeUnknown(error))
     for (const group of groups) for (const waiter of group?.waiters ?? []) waiter.fail(error)
     this.#settleIdle()
+  }
+
+  /** The write of a group failed: those who wait for it hear why. */
+  #failGroup(group: PendingGroup<Owner>, error: AnnalsError): void {
+    if (this.#inFlight === group) this.#inFlight = undefined
+    for (const waiter of group.waiters) waiter.fail(error)
+    this.fail(error)
   }
 
   #groupFor(commit: Commit<Owner>): PendingGroup<Owner> {
@@ -321,11 +334,11 @@ export class CommitLog<Owner> {
       const segment = group.opensSegment ? this.#roll(group) : this.#current()
       if (!group.durable) return this.#write(group, segment)
       this.#syncBehind(segment, (error) => {
-        if (error !== null) this.fail(failureOfSync(error))
+        if (error !== null) this.#failGroup(group, failureOfSync(error))
         else this.#write(group, segment)
       })
     } catch (error) {
-      this.fail(failureOfWrite(error))
+      this.#failGroup(group, failureOfWrite(error))
     }
   }
 
@@ -387,7 +400,7 @@ export class CommitLog<Owner> {
       this.#shortestWrite = Math.min(this.#idleSince - started, this.#shortestWrite * FORGETTING)
       if (error !== null) {
         this.#cutOff(segment)
-        this.fail(group.durable && error.code === 'EIO' ? failureOfSync(error) : failureOfWrite(error))
+        this.#failGroup(group, isOfSync(error, group.durable) ? failureOfSync(error) : failureOfWrite(error))
         return
       }
       if (group.durable) this.#noteSync(this.#idleSince - started, group.sequence)
@@ -399,7 +412,7 @@ export class CommitLog<Owner> {
     try {
       this.#hooks.checkFence()
     } catch (error) {
-      return this.fail(error as AnnalsError)
+      return this.#failGroup(group, error as AnnalsError)
     }
     this.#previous = { previousBase: segment.base, previousEpoch: segment.epoch, previousEnd: segment.end }
     this.#inFlight = undefined

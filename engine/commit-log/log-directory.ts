@@ -83,8 +83,8 @@ export class LogDirectory {
     return low - 1
   }
 
-  /** Path of the index or stream table of a segment. */
-  beside(segment: { readonly base: number; readonly epoch: number }, suffix: '.idx' | '.tab'): string {
+  /** Path of a segment, of its index or of its stream table. */
+  beside(segment: { readonly base: number; readonly epoch: number }, suffix: '.log' | '.idx' | '.tab'): string {
     return join(this.path, logFileName(segment.base, segment.epoch, suffix))
   }
 }

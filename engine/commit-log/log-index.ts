@@ -4,7 +4,7 @@ import { FRAME_EVENT, FRAME_KIND, windowOf } from '../format/frame.js'
 import { decodeEntries, encodeEntries, IndexBuilder, type IndexEntry } from '../format/sparse-index.js'
 import type { FileSystem } from '../io/file-system.js'
 import { readFileSync, writeFullySync } from '../io/transfer.js'
-import type { Limits } from '../limits.js'
+import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
 import { FrameReader } from '../segment/frame-reader.js'
 import type { ReadHandles } from '../segment/read-handles.js'
 import type { LogDirectory, LogSegment } from './log-directory.js'
@@ -91,7 +91,7 @@ export class LogIndexes {
 
   #build(segment: LogSegment, end: number): readonly IndexEntry[] {
     const builder = new IndexBuilder(this.#limits.indexIntervalBytes)
-    scanLogInto(builder, this.#handles, segment.path, HEADER_FIXED_BYTES, end, this.#limits)
+    scanLogInto(builder, this.#handles, segment.path, HEADER_FIXED_BYTES, end)
     return builder.entries
   }
 }
@@ -103,10 +103,9 @@ export function scanLogInto(
   path: string,
   from: number,
   end: number,
-  limits: Limits,
 ): void {
   const windowBytes = 1024 * 1024
-  const maxFrameBytes = limits.eventBytes
+  const maxFrameBytes = MAX_COMMIT_BYTES
   for (let byte = from; byte < end;) {
     const reader = new FrameReader(handles, {
       path,

@@ -33,3 +33,18 @@ export function failureOfSync(error: unknown): AnnalsError {
     { cause: error },
   )
 }
+
+/** Tells whether a failed durable write may have failed in its sync: a write-through write reports both in one call. */
+export function isOfSync({ code, syscall }: NodeJS.ErrnoException, durable: boolean): boolean {
+  return syscall === 'fdatasync' || syscall === 'fsync' || (durable && code === 'EIO')
+}
+
+/** What those hear whose group was being written when the writer failed for another reason. */
+export function outcomeUnknown(error: AnnalsError): AnnalsError {
+  if (error.code === 'ERR_OUTCOME_UNKNOWN') return error
+  return new AnnalsError(
+    'ERR_OUTCOME_UNKNOWN',
+    'Cannot tell whether the append is stored: the writer failed while it was being written; open the store again and read',
+    { cause: error },
+  )
+}

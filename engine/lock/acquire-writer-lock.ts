@@ -25,12 +25,18 @@ const POLL_MS = 5
 const YIELD_MS = 25
 /** How long an opener waits for others to make way or to say who they are. */
 const PATIENCE_MS = 2_000
+/**
+ * How long a lock without an epoch is watched. Its maker makes the epoch in the same turn, within milliseconds. One that
+ * was stopped for longer finds the epoch taken when it wakes up, and gives up.
+ */
+const OPENING_MS = 250
 
 /**
  * Makes this process the writer of a store, or rejects at once when another one is.
  *
- * The store of a process of this host that has died is taken over at once. Everything else that looks abandoned is
- * first watched for a sign of life. Nothing is waited for otherwise.
+ * The store of a process of this host that has died is taken over at once; of one that died while opening, after a
+ * quarter of a second at most. Everything else that looks abandoned is first watched for a sign of life. Nothing is waited
+ * for otherwise.
  *
  * @param directory Folder of the store, which exists; links are resolved.
  * @throws StoreLockedError with pid, host and time of the holder; AnnalsError ERR_IO or ERR_NO_SPACE when the folder
@@ -64,7 +70,7 @@ interface Claim {
  *
  * - Nobody holds the store: the lock directory first, then the epoch. Whoever comes a moment later meets the directory
  *   and gives up without having fenced anybody.
- * - A dead holder's directory is there: the epoch first. Only one opener can make the epoch after the dead one's, and
+ * - The directory of a dead holder, or of an opener that went no further, is there: the epoch first. Only one opener can make the epoch after the dead one's, and
  *   only that one removes the directory. With the directory first, each of several openers may remove the one that
  *   another has just made.
  *
@@ -98,11 +104,13 @@ class Acquisition {
       let verdict = this.#judge(seen)
       if (verdict === 'doubtful') {
         // Seen moving once is alive, however odd its time.
-        verdict = watched ? 'held' : (await this.#isSilent(seen)) ? 'dead' : 'doubtful'
+        verdict = watched ? 'held' : (await this.#isSilent(seen, this.#updateMs * 1.5)) ? 'dead' : 'doubtful'
         watched = true
+      } else if (verdict === 'opening' && (await this.#isSilent(seen, OPENING_MS))) {
+        verdict = 'dead'
       }
       if (verdict === 'held') throw await this.#locked()
-      if (verdict === 'doubtful') continue
+      if (verdict === 'doubtful' || verdict === 'opening') continue // something has changed
       const writer = verdict === 'free' ? await this.#begin(seen) : await this.#takeOver(seen)
       if (writer !== undefined) return writer
       await pause(this.#environment, POLL_MS) // whoever was faster is about to say who it is
@@ -113,19 +121,19 @@ class Acquisition {
   /** The epoch before the lock: an epoch that comes in between is then a changed sighting, not a missed one. */
   #look(): Sighting {
     const epoch = this.#epochs.newest()
-    const holder = this.#epochs.holderOf(epoch)
+    const maker = this.#epochs.makerOf(epoch)
     const epochTime = this.#epochs.stat(epoch)?.modificationTime
-    return { epoch, holder, epochTime, lock: lookAtLock(this.#environment.files, this.#lockPath) }
+    return { epoch, maker, epochTime, lock: lookAtLock(this.#environment.files, this.#lockPath) }
   }
 
   #judge(seen: Sighting): Verdict {
     return judge(seen, this.#environment.process, this.#environment.now(), this.#staleMs)
   }
 
-  /** Watches until something changes, or for longer than a living holder lets pass between two signs of life. */
-  async #isSilent(seen: Sighting): Promise<boolean> {
+  /** Watches until something changes, or for as long as a living holder or opener would not let pass without a change. */
+  async #isSilent(seen: Sighting, milliseconds: number): Promise<boolean> {
     const begun = this.#environment.elapsed()
-    while (this.#environment.elapsed() - begun < this.#updateMs * 1.5) {
+    while (this.#environment.elapsed() - begun < milliseconds) {
       await pause(this.#environment, POLL_MS * 4)
       if (!isUnchanged(seen, this.#look())) return false
     }
@@ -196,12 +204,18 @@ class Acquisition {
         lock = await this.#takeLock(mayReplace ? found : undefined)
         if (lock === undefined) await pause(this.#environment, POLL_MS)
       }
-      throw await this.#locked()
     } catch (error) {
-      claim.file.close()
-      lock?.abandon()
+      this.#giveUp(claim, lock)
       throw error
     }
+    this.#giveUp(claim, lock)
+    throw await this.#locked()
+  }
+
+  /** Leaves the store to others, who must not take the epoch for that of a holder. */
+  #giveUp(claim: Claim, lock: LockDirectory | undefined): void {
+    lock?.abandon()
+    this.#epochs.markReleased(claim.epoch, claim.file)
   }
 
   /** Makes the epoch durable. Only then may the caller read the log: the epochs of later writers must be greater. */
@@ -221,7 +235,7 @@ class Acquisition {
     return writer
   }
 
-  /** The error that names the holder, for whom it waits a moment if the epoch file is just being written. */
+  /** The error that names the holder, for whom it waits a moment if its epoch file is not there or just being written. */
   async #locked(cause?: Error): Promise<StoreLockedError> {
     let holder: Holder | undefined
     for (let attempt = 0; attempt < 4 && holder === undefined; attempt++) {

@@ -1,5 +1,5 @@
 /**
- * The contents of an epoch file, which tells who made the epoch. All integers are little-endian.
+ * The contents of an epoch file, which tells who made the epoch and whether it is over. All integers are little-endian.
  *
  * | Offset | Size | Type  | Field              | Meaning                                                            |
  * | ------ | ---- | ----- | ------------------ | ------------------------------------------------------------------ |
@@ -7,18 +7,22 @@
  * | 8      | 2    | u16   | read version       | a reader must know this version to read the file                   |
  * | 10     | 2    | u16   | write version      | the version of the writer                                          |
  * | 12     | 4    | u32   | length             | bytes of the file                                                  |
- * | 16     | 4    | u32   | crc                | CRC-32C of the file without this field: bytes 0 … 15, then 20 …    |
+ * | 16     | 4    | u32   | crc                | CRC-32C of bytes 0 … 15, 20 … 55 and 64 …                          |
  * | 20     | 16   | bytes | store id           | the same in every file of a store                                  |
  * | 36     | 8    | u64   | epoch              | the number that is also the name of the file                       |
  * | 44     | 8    | u64   | since              | when the store was opened, milliseconds since 1970                 |
  * | 52     | 4    | u32   | pid                | process                                                            |
- * | 56     | 1    | u8    | host length        | bytes of the host                                                  |
- * | 57     | …    | UTF-8 | host               | name of its machine                                                |
+ * | 56     | 8    | bytes | released           | zeros; `RELEASED` once the writer has given up its lock            |
+ * | 64     | 1    | u8    | host length        | bytes of the host                                                  |
+ * | 65     | …    | UTF-8 | host               | name of its machine                                                |
  * | …      | 1    | u8    | incarnation length | bytes of the incarnation                                           |
  * | …      | …    | UTF-8 | incarnation        | tells the process from an earlier one with the same pid            |
  *
  * The name of the file is the authority on the number: a file that a crash left empty is an epoch all the same, of
  * somebody unknown.
+ *
+ * `released` is written in place, alone, into the finished file. So that it can be cut short without harm, it has no part
+ * in the checksum and is its own: each byte is zero or the letter that belongs there, and only all letters count.
  */
 import { crc32c } from '../format/crc32c.js'
 
@@ -33,18 +37,26 @@ export interface Holder {
   readonly epoch: number
 }
 
-/** What `parseEpochFile` found. `damaged`: cut short, as by a crash in the middle of creating it, or altered. */
+/**
+ * What `parseEpochFile` found. `unfinished`: empty, nothing but zeros, or cut short, as a crash leaves a file that was
+ * just being created. `damaged`: altered in any other way.
+ */
 export type EpochFileVerdict =
-  | { readonly kind: 'holder'; readonly holder: Holder; readonly storeId: Uint8Array }
+  | { readonly kind: 'holder'; readonly holder: Holder; readonly storeId: Uint8Array; readonly released: boolean }
   | { readonly kind: 'version'; readonly readVersion: number }
+  | { readonly kind: 'unfinished' }
   | { readonly kind: 'damaged' }
 
 const MAGIC = 'ANNALSE\n'
 const VERSION = 1
 const CRC_AT = 16
 const AFTER_CRC = 20
-const HOST_AT = 56
+const HOST_AT = 64
 const MAX_TEXT_BYTES = 255
+
+/** What is written at `RELEASED_AT` when the writer has given up its lock. */
+export const RELEASED = Buffer.from('RELEASED')
+export const RELEASED_AT = 56
 
 /** No epoch file is longer. */
 export const MAX_EPOCH_FILE_BYTES = HOST_AT + 2 * (1 + MAX_TEXT_BYTES)
@@ -73,16 +85,19 @@ export function encodeEpochFile(holder: Holder, storeId: Uint8Array): Buffer {
 
 /** Reads an epoch file. Never throws because of what the bytes are. */
 export function parseEpochFile(bytes: Buffer): EpochFileVerdict {
-  if (bytes.length < HOST_AT + 2 || bytes.toString('latin1', 0, 8) !== MAGIC) return { kind: 'damaged' }
+  if (isUnfinished(bytes)) return { kind: 'unfinished' }
+  if (bytes.length < CRC_AT || bytes.toString('latin1', 0, 8) !== MAGIC) return { kind: 'damaged' }
   const readVersion = bytes.readUInt16LE(8)
   if (readVersion !== VERSION) return { kind: 'version', readVersion }
-  if (bytes.readUInt32LE(12) !== bytes.length || bytes.readUInt32LE(CRC_AT) !== checksum(bytes)) {
-    return { kind: 'damaged' }
-  }
+  if (bytes.length < HOST_AT + 2 || bytes.readUInt32LE(12) !== bytes.length) return { kind: 'damaged' }
+  const mark = bytes.subarray(RELEASED_AT, HOST_AT)
+  const isMark = mark.every((byte, i) => byte === 0 || byte === RELEASED[i])
+  if (!isMark || bytes.readUInt32LE(CRC_AT) !== checksum(bytes)) return { kind: 'damaged' }
   const hostEnd = HOST_AT + 1 + bytes.readUInt8(HOST_AT)
   if (hostEnd >= bytes.length || hostEnd + 1 + bytes.readUInt8(hostEnd) !== bytes.length) return { kind: 'damaged' }
   return {
     kind: 'holder',
+    released: mark.equals(RELEASED),
     storeId: Uint8Array.from(bytes.subarray(AFTER_CRC, 36)),
     holder: {
       epoch: Number(bytes.readBigUInt64LE(36)),
@@ -94,8 +109,18 @@ export function parseEpochFile(bytes: Buffer): EpochFileVerdict {
   }
 }
 
+/** Tells whether this is the beginning of a file, which is not all there. Of a newer version only zeros are known to be. */
+function isUnfinished(bytes: Buffer): boolean {
+  if (bytes.every((byte) => byte === 0)) return true
+  const begins = bytes.toString('latin1', 0, 8) === MAGIC.slice(0, bytes.length)
+  if (!begins || bytes.length < CRC_AT) return begins
+  return bytes.readUInt16LE(8) === VERSION && bytes.readUInt32LE(12) > bytes.length
+}
+
+/** `crc32c` takes where the bytes begin and end, and the checksum of those before. */
 function checksum(bytes: Buffer): number {
-  return crc32c(bytes, AFTER_CRC, bytes.length, crc32c(bytes, 0, CRC_AT))
+  const head = crc32c(bytes, 0, CRC_AT)
+  return crc32c(bytes, HOST_AT, bytes.length, crc32c(bytes, AFTER_CRC, RELEASED_AT, head))
 }
 
 /** Cuts at a character, so that what is read back is the beginning of what was given. */

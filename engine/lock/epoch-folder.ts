@@ -3,7 +3,14 @@ import { AnnalsError, quote } from '../errors.js'
 import type { FileHandle, FileStat, FileSystem } from '../io/file-system.js'
 import { isSystemError, systemError } from '../io/system-error.js'
 import { readFileSync, writeFullySync } from '../io/transfer.js'
-import { encodeEpochFile, type Holder, MAX_EPOCH_FILE_BYTES, parseEpochFile } from './epoch-file.js'
+import {
+  encodeEpochFile,
+  type Holder,
+  MAX_EPOCH_FILE_BYTES,
+  parseEpochFile,
+  RELEASED,
+  RELEASED_AT,
+} from './epoch-file.js'
 
 const EPOCH_NAME = /^[0-9]{10}$/
 const MAX_EPOCH = 9_999_999_999
@@ -14,6 +21,15 @@ const MAX_EPOCH = 9_999_999_999
  * With 16 it would have to sleep through as many openings, and through half of them while listing.
  */
 const KEPT_EPOCHS = 16
+
+/**
+ * What can be told about the maker of an epoch. `holder`: it has, or had, the store open. `released`: it has given up its
+ * lock. `unfinished`: it is just creating the file, or was ended while doing so. `none`: there is no such epoch.
+ * `unreadable`: its file is damaged or of a newer version.
+ */
+export type Maker =
+  | { readonly kind: 'holder' | 'released'; readonly holder: Holder }
+  | { readonly kind: 'unfinished' | 'none' | 'unreadable' }
 
 /**
  * The folder `epoch/` of a store: one file for each time the store was opened for writing, named with ten digits.
@@ -57,16 +73,45 @@ export class EpochFolder {
     return this.#files.stat(this.pathOf(epoch))
   }
 
-  /** Returns who made an epoch; undefined when its file is gone, unfinished, damaged, or of a newer version. */
-  holderOf(epoch: number): Holder | undefined {
+  /** Returns who made an epoch. */
+  makerOf(epoch: number): Maker {
     try {
       const bytes = readFileSync(this.#files, this.pathOf(epoch), MAX_EPOCH_FILE_BYTES)
-      const verdict = bytes === undefined ? undefined : parseEpochFile(bytes)
+      if (bytes === undefined) return { kind: 'none' }
+      const verdict = parseEpochFile(bytes)
+      if (verdict.kind === 'unfinished') return { kind: 'unfinished' }
       // The name is the authority: a file copied to another name says nothing.
-      return verdict?.kind === 'holder' && verdict.holder.epoch === epoch ? verdict.holder : undefined
+      if (verdict.kind !== 'holder' || verdict.holder.epoch !== epoch) return { kind: 'unreadable' }
+      return { kind: verdict.released ? 'released' : 'holder', holder: verdict.holder }
     } catch (error) {
-      if (isSystemError(error, 'EFBIG')) return undefined
+      if (isSystemError(error, 'EFBIG')) return { kind: 'unreadable' }
       throw error
+    }
+  }
+
+  /** Returns who made an epoch and has not given up its lock; undefined when that cannot be told. */
+  holderOf(epoch: number): Holder | undefined {
+    const maker = this.makerOf(epoch)
+    return maker.kind === 'holder' ? maker.holder : undefined
+  }
+
+  /**
+   * Notes in the file of an epoch that its maker, who calls this, has given up its lock. Not synced: a power cut ends the
+   * maker too. Never throws: without the note, the next opener may only have to wait.
+   */
+  markReleased(epoch: number, open?: FileHandle): void {
+    try {
+      const handle = open ?? this.#files.open(this.pathOf(epoch), 'write')
+      try {
+        // What could not be written to the end must not be read as finished by this.
+        if (handle.size() > RELEASED_AT + RELEASED.length) {
+          writeFullySync(handle, RELEASED, 0, RELEASED.length, RELEASED_AT)
+        }
+      } finally {
+        handle.close()
+      }
+    } catch {
+      // Told above.
     }
   }
 

@@ -19,7 +19,10 @@ export interface WriterLock {
    */
   check(): void
 
-  /** Gives the store to the next writer, unless it was lost: then nothing is touched. Idempotent, never rejects. */
+  /**
+   * Gives the store to the next writer. Touches no lock that is not certainly its own, and nothing at all once there is a
+   * newer epoch. Idempotent, never rejects.
+   */
   release(): Promise<void>
 }
 
@@ -87,6 +90,19 @@ export class HeldWriterLock implements WriterLock {
     }
     if (holds) await this.#lock.release()
     else this.#lock.abandon()
+    this.#markReleased()
+  }
+
+  /**
+   * Says that a lock directory standing from now on is not ours, or no longer. Done last: whoever were let in before would
+   * have us remove a directory that may be theirs.
+   */
+  #markReleased(): void {
+    try {
+      if (this.#isNewest()) this.#epochs.markReleased(this.epoch)
+    } catch {
+      // The file system does not answer.
+    }
   }
 
   /** Throws ERR_IO when the file system does not answer; that alone does not lose the lock. */

@@ -1,13 +1,11 @@
 import { join } from 'node:path'
 import { LogDirectory, type LogSegment } from '../commit-log/log-directory.js'
-import type { CorruptionError } from '../errors.js'
-import { newerVersion } from '../errors.js'
+import { CorruptionError, newerVersion } from '../errors.js'
 import { type Checkpoint, CHECKPOINT_FILE, decodeCheckpoint, MAX_CHECKPOINT_BYTES } from '../format/checkpoint.js'
 import { ShapeTable } from '../format/shapes.js'
 import type { StreamTable, StreamTableBuilder } from '../format/stream-table.js'
 import type { Environment, FileSystem } from '../io/file-system.js'
 import { readFileSync } from '../io/transfer.js'
-import type { Limits } from '../limits.js'
 import { RedoReader, type RedoneSegment, rewriteUnsynced } from './redo.js'
 import { readStreamTable, type UnsettledSegment } from './unsettled.js'
 
@@ -56,19 +54,18 @@ export function recover(
   directory: string,
   logFolder: string,
   storeId: Buffer,
-  limits: Limits,
   previousEpoch: number,
 ): Recovered {
   const { files } = environment
   const { directory: log } = LogDirectory.read(files, join(directory, logFolder))
-  const { checkpoint, lost } = readCheckpoint(files, directory, storeId, log)
+  const { checkpoint, lost, loss } = readCheckpoint(files, directory, storeId, log)
   const shapes = new ShapeTable()
   for (const shape of checkpoint?.shapes ?? []) shapes.define(shape)
   const settledPosition = checkpoint?.settledPosition ?? 0
   if (checkpoint !== undefined && isClean(checkpoint, previousEpoch, files, log)) {
-    return clean(files, log, storeId, limits, checkpoint, shapes)
+    return clean(files, log, storeId, checkpoint, shapes)
   }
-  const redo = new RedoReader(files, log, storeId, limits, shapes, checkpoint?.lastTimestamp ?? 0).read(checkpoint)
+  const redo = new RedoReader(files, log, storeId, shapes, checkpoint?.lastTimestamp ?? 0).read(checkpoint)
   const last = redo.segments.at(-1)
   if (last !== undefined) log.keepUpTo(last.segment)
   const empty = redo.segments.filter(({ segment }) => segment.base >= redo.next.position).map(({ segment }) => segment)
@@ -86,7 +83,7 @@ export function recover(
     ends: new Map(redo.segments.map(({ segment, end }) => [segment.path, end])),
     redone,
     unsettled: [
-      ...unsettledOf(files, log, storeId, limits, settledPosition, checkpoint?.redo.position ?? 0),
+      ...unsettledOf(files, log, storeId, settledPosition, checkpoint?.redo.position ?? 0),
       ...redone.map(({ segment, table }) => ({ segment, table: () => table })),
     ],
     empty,
@@ -97,7 +94,7 @@ export function recover(
       events: redo.events,
       bytes: redo.bytes,
       tornBytes: redo.tornBytes,
-      damage: redo.damage,
+      damage: loss ?? redo.damage,
     },
   }
 }
@@ -107,7 +104,7 @@ function readCheckpoint(
   directory: string,
   storeId: Buffer,
   log: LogDirectory,
-): { checkpoint: Checkpoint | undefined; lost: string | undefined } {
+): { checkpoint: Checkpoint | undefined; lost: string | undefined; loss?: CorruptionError | undefined } {
   const path = join(directory, CHECKPOINT_FILE)
   const bytes = readFileSync(files, path, MAX_CHECKPOINT_BYTES)
   if (bytes === undefined) {
@@ -117,10 +114,17 @@ function readCheckpoint(
   if (verdict.kind === 'version') throw newerVersion(path, verdict.readVersion, verdict.writeVersion)
   if (verdict.kind === 'unusable') return { checkpoint: undefined, lost: verdict.reason }
   const { redo } = verdict.checkpoint
-  const known = redo.position === 0 || log.find(redo) >= 0
-  return known
-    ? { checkpoint: verdict.checkpoint, lost: undefined }
-    : { checkpoint: undefined, lost: 'it names a log segment that is not there' }
+  if (redo.position === 0) return { checkpoint: verdict.checkpoint, lost: undefined }
+  // What a checkpoint names was durable before it was written: when it is not there, somebody took it away.
+  const file = log.beside(redo, '.log')
+  const size = files.stat(file)?.size
+  if (size === undefined) {
+    const loss = new CorruptionError('the log segment is missing', { file, byte: 0 })
+    return { checkpoint: undefined, lost: 'it names a log segment that is not there', loss }
+  }
+  const loss =
+    size < redo.byte ? new CorruptionError('the end of the log segment is missing', { file, byte: size }) : undefined
+  return { checkpoint: verdict.checkpoint, lost: undefined, loss }
 }
 
 /** The newest writer before closed the store, and everything it names is as it says. */
@@ -139,7 +143,6 @@ function clean(
   files: FileSystem,
   log: LogDirectory,
   storeId: Buffer,
-  limits: Limits,
   checkpoint: Checkpoint,
   shapes: ShapeTable,
 ): Recovered {
@@ -158,7 +161,7 @@ function clean(
     resume: last !== undefined && free ? { segment: last, end: redo.byte } : undefined,
     ends: last === undefined ? new Map() : new Map([[last.path, redo.byte]]),
     redone: [],
-    unsettled: unsettledOf(files, log, storeId, limits, settledPosition, redo.position),
+    unsettled: unsettledOf(files, log, storeId, settledPosition, redo.position),
     empty: [],
     report: { clean: true, checkpointLost: undefined, groups: 0, events: 0, bytes: 0, tornBytes: 0, damage: undefined },
   }
@@ -169,18 +172,17 @@ function unsettledOf(
   files: FileSystem,
   log: LogDirectory,
   storeId: Buffer,
-  limits: Limits,
   from: number,
   to: number,
 ): UnsettledSegment[] {
   const unsettled: UnsettledSegment[] = []
   for (const [i, segment] of log.segments.entries()) {
-    const end = log.segments[i + 1]?.base ?? Infinity
+    const end = log.segments[i + 1]?.base ?? to
     if (end <= from || segment.base >= to) continue
     let table: StreamTable | StreamTableBuilder | undefined
     const load = (): StreamTable | StreamTableBuilder =>
       readStreamTable(files, log.beside(segment, '.tab'), segment, storeId)?.table ??
-      rebuildTable(files, log, segment, storeId, limits)
+      rebuildTable(files, log, segment, storeId)
     unsettled.push({ segment, table: () => (table ??= load()) })
   }
   return unsettled
@@ -192,9 +194,8 @@ export function rebuildTable(
   log: LogDirectory,
   segment: LogSegment,
   storeId: Buffer,
-  limits: Limits,
 ): StreamTableBuilder {
-  const reader = new RedoReader(files, log, storeId, limits, new ShapeTable(), 0)
+  const reader = new RedoReader(files, log, storeId, new ShapeTable(), 0)
   return reader.readOne(segment)
 }
 

@@ -21,7 +21,7 @@ import type { ShapeTable } from '../format/shapes.js'
 import { StreamTableBuilder } from '../format/stream-table.js'
 import type { FileHandle, FileSystem } from '../io/file-system.js'
 import { readFullySync, writeFullySync } from '../io/transfer.js'
-import type { Limits } from '../limits.js'
+import { MAX_COMMIT_BYTES, MAX_GROUP_BYTES } from '../limits.js'
 import { verdictOf } from './verdict.js'
 
 /** A log segment that was read again, and what it holds behind the checkpoint. */
@@ -54,7 +54,6 @@ export class RedoReader {
   readonly #files: FileSystem
   readonly #directory: LogDirectory
   readonly #storeId: Buffer
-  readonly #limits: Limits
   readonly #shapes: ShapeTable
   readonly #names = new InternedStrings(4096)
   #lastTimestamp: number
@@ -64,18 +63,10 @@ export class RedoReader {
   #tornBytes = 0
   #damage: CorruptionError | undefined
 
-  constructor(
-    files: FileSystem,
-    directory: LogDirectory,
-    storeId: Buffer,
-    limits: Limits,
-    shapes: ShapeTable,
-    lastTimestamp: number,
-  ) {
+  constructor(files: FileSystem, directory: LogDirectory, storeId: Buffer, shapes: ShapeTable, lastTimestamp: number) {
     this.#files = files
     this.#directory = directory
     this.#storeId = storeId
-    this.#limits = limits
     this.#shapes = shapes
     this.#lastTimestamp = lastTimestamp
   }
@@ -138,7 +129,7 @@ export class RedoReader {
       const successor = this.#successor(segment, later)
       const table = new StreamTableBuilder()
       const marks: { readonly sequence: number; readonly byte: number }[] = []
-      const scanner = new GroupScanner(handle, this.#storeId, this.#limits.commitBytes + 4 * this.#limits.groupBytes)
+      const scanner = new GroupScanner(handle, this.#storeId, MAX_GROUP_BYTES)
       const begin = from ?? header?.length ?? HEADER_FIXED_BYTES
       const end = successor?.previousEnd ?? Infinity
       if (header === undefined) {
@@ -266,7 +257,7 @@ export class RedoReader {
     const end = readFullySync(handle, window.bytes, 0, to - from, from)
     let position = -1
     for (let at = 0; at < end;) {
-      const length = checkFrame(window, at, end, this.#limits.eventBytes)
+      const length = checkFrame(window, at, end, MAX_COMMIT_BYTES)
       if (typeof length !== 'number') {
         at++
         continue

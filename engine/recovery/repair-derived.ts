@@ -90,8 +90,8 @@ function isSealed(context: VerifyContext, path: string, size: number): boolean {
 }
 
 function streamTable(context: VerifyContext, log: LogDirectory, segment: LogSegment): Buffer {
-  const { environment, storeId, limits } = context
-  const table = rebuildTable(environment.files, log, segment, storeId, limits)
+  const { environment, storeId } = context
+  const table = rebuildTable(environment.files, log, segment, storeId)
   const { base, epoch } = segment
   const previousEnd = environment.files.stat(segment.path)!.size
   return Buffer.concat([encodeHeader({ kind: 'T', storeId, base, epoch, previousEnd }), table.encode()])

@@ -6,7 +6,7 @@ import { type StreamEntry, StreamTable, type StreamTableBuilder } from '../forma
 import type { LogSegment } from '../commit-log/log-directory.js'
 import type { FileSystem } from '../io/file-system.js'
 import { readFileSync, readFullySync } from '../io/transfer.js'
-import type { Limits } from '../limits.js'
+import { MAX_COMMIT_BYTES } from '../limits.js'
 import type { ReadHandles } from '../segment/read-handles.js'
 import { addressOf, type Slabs } from '../segment/slabs.js'
 import { faultOfEvent } from '../streams/segment-scan.js'
@@ -31,14 +31,12 @@ export class Unsettled {
   readonly #loader: StreamLoader
   readonly #handles: ReadHandles
   readonly #slabs: Slabs
-  readonly #limits: Limits
   #segments: readonly UnsettledSegment[] = []
 
-  constructor(loader: StreamLoader, handles: ReadHandles, slabs: Slabs, limits: Limits) {
+  constructor(loader: StreamLoader, handles: ReadHandles, slabs: Slabs) {
     this.#loader = loader
     this.#handles = handles
     this.#slabs = slabs
-    this.#limits = limits
   }
 
   /** Oldest first. */
@@ -132,7 +130,7 @@ export class Unsettled {
     const head = Buffer.allocUnsafe(4)
     if (readFullySync(handle, head, 0, 4, byte) < 4) throw wrong('the log segment ends before the record')
     const length = head.readUInt32LE(0)
-    if (length < MIN_FRAME_BYTES || length > this.#limits.eventBytes) {
+    if (length < MIN_FRAME_BYTES || length > MAX_COMMIT_BYTES) {
       throw wrong('the length of a record is impossible')
     }
     const record = Buffer.allocUnsafe(length)

@@ -2,19 +2,13 @@ import { CommitLog } from '../commit-log/commit-log.js'
 import type { PendingGroup } from '../commit-log/group.js'
 import { LogIndexes, readLogIndex, scanLogInto } from '../commit-log/log-index.js'
 import { LogSegmentFile } from '../commit-log/log-segment-file.js'
-import {
-  AnnalsError,
-  CorruptionError,
-  TooLargeError,
-  InvalidArgumentError,
-  quote,
-  VersionConflictError,
-} from '../errors.js'
+import { AnnalsError, asIoError, CorruptionError, quote } from '../errors.js'
 import { EventDecoder, eventTimestamp } from '../format/event-record.js'
+import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import { streamKey } from '../format/names.js'
 import { IndexBuilder } from '../format/sparse-index.js'
 import { ValueDecoder } from '../format/value-decoder.js'
-import type { Environment, Timer } from '../io/file-system.js'
+import type { Environment } from '../io/file-system.js'
 import type { WriterLock } from '../lock/writer-lock.js'
 import type { Recovered, RecoveryReport } from '../recovery/recover.js'
 import type { VerifyReport } from '../recovery/findings.js'
@@ -26,8 +20,7 @@ import { StreamCatalog } from '../streams/stream-catalog.js'
 import { StreamDirectory } from '../streams/stream-directory.js'
 import { StreamLoader } from '../streams/stream-loader.js'
 import type { StreamState } from '../streams/stream-state.js'
-import type { Durability } from '../types/durability.js'
-import type { ExpectedVersion, NewEvent, StoredEvent } from '../types/event.js'
+import type { NewEvent, StoredEvent } from '../types/event.js'
 import type {
   AppendManyOptions,
   AppendOptions,
@@ -39,17 +32,13 @@ import type {
   StreamAppend,
   StreamInfo,
 } from '../types/event-store.js'
-import { AppendWaiter, RefusalWaiter } from './append-waiter.js'
-import { CommitBuilder } from './commit-builder.js'
+import { Appender } from './appender.js'
 import { eventReader } from './event-iterator.js'
 import { LogSource, type LogReading } from './log-source.js'
 import { Maintenance } from './maintenance.js'
-import { checkAppendMany, checkAppendOptions, checkReadAll, checkReadStream, type Settings } from './options.js'
+import { checkReadAll, checkReadStream, type Settings } from './options.js'
 import { percentiles, type StoreStats } from './stats.js'
 import { BackwardStreamSource, ForwardStreamSource, type StreamReading } from './stream-source.js'
-
-const NO_APPEND_OPTIONS: AppendOptions = Object.freeze({})
-const ALONE = { before: false, after: false }
 
 /** What a store is put together from; `openStore` makes it. */
 export interface StoreParts {
@@ -68,19 +57,15 @@ export interface StoreParts {
 export class FileEventStore implements EventStore {
   readonly #parts: StoreParts
   readonly #environment: Environment
-  readonly #settings: Settings
   readonly #log: CommitLog<StreamState>
   readonly #catalog: StreamCatalog
-  readonly #commits: CommitBuilder
+  readonly #appender: Appender
   readonly #handles: ReadHandles
   readonly #streamReading: StreamReading
   readonly #logReading: LogReading
   readonly #maintenance: Maintenance
-  /** Position behind the last committed event, and behind the last one on its way. */
+  /** Position behind the last committed event. */
   #position: number
-  #nextPosition: number
-  #lastTimestamp: number
-  #syncTimer: Timer | undefined
   /** The segment that was gone on in: what counted of it at opening counts no more. */
   #resumed: string | undefined
   #closing: Promise<void> | undefined
@@ -92,12 +77,8 @@ export class FileEventStore implements EventStore {
     const { limits } = settings
     this.#parts = parts
     this.#environment = environment
-    this.#settings = settings
     this.#position = recovered.position
-    this.#nextPosition = recovered.position
-    this.#lastTimestamp = recovered.lastTimestamp
     this.#handles = new ReadHandles(files, limits.openFiles)
-    this.#commits = new CommitBuilder(limits, recovered.shapes, settings.shapes, (target) => environment.random(target))
     const { resume } = recovered
     this.#log = new CommitLog<StreamState>(
       environment,
@@ -124,7 +105,7 @@ export class FileEventStore implements EventStore {
     )
     const streams = new StreamDirectory(files, parts.streamsPath, storeId, settings.shapes)
     const loader = new StreamLoader(streams, this.#handles, limits)
-    const unsettled = new Unsettled(loader, this.#handles, this.#log.slabs, limits)
+    const unsettled = new Unsettled(loader, this.#handles, this.#log.slabs)
     unsettled.set(recovered.unsettled)
     this.#catalog = new StreamCatalog(limits, (key) => {
       const state = unsettled.load(key)
@@ -154,7 +135,17 @@ export class FileEventStore implements EventStore {
       catalog: this.#catalog,
       unsettled,
       position: () => this.#position,
-      lastTimestamp: () => this.#lastTimestamp,
+      lastTimestamp: () => this.#appender.lastTimestamp,
+    })
+    this.#appender = new Appender({
+      environment,
+      settings,
+      shapes: recovered.shapes,
+      log: this.#log,
+      catalog: this.#catalog,
+      assertOpen: () => this.#assertOpen(),
+      position: recovered.position,
+      lastTimestamp: recovered.lastTimestamp,
     })
   }
 
@@ -168,83 +159,12 @@ export class FileEventStore implements EventStore {
     if (this.recovery.damage === undefined) await this.#maintenance.start()
   }
 
-  append(
-    stream: string,
-    events: readonly NewEvent[],
-    options: AppendOptions = NO_APPEND_OPTIONS,
-  ): Promise<AppendResult> {
-    try {
-      if (options !== NO_APPEND_OPTIONS) checkAppendOptions(options)
-      const state = this.#writable(stream, events)
-      const conflict = conflictOf(state.key.name, options.expectedVersion, state.nextOffset)
-      if (conflict !== undefined) return this.#refuse(conflict, state.nextOffset > state.version)
-      const durability = options.durability ?? this.#settings.durability
-      if (events.length === 0) {
-        const result = resultOf(state.key.name, state.nextOffset, 0, 0, this.#now(), durability)
-        return this.#resultOfNothing(result, state.nextOffset > state.version)
-      }
-      const { length } = events // a getter of an event may change it
-      this.#assertRoom(length)
-      const now = this.#now()
-      const offset = state.nextOffset
-      const position = this.#nextPosition
-      this.#commits.begin(this.#log.place)
-      this.#commits.add(state, events, offset, position, now, ALONE)
-      const waiter = new AppendWaiter(resultOf(state.key.name, offset, length, position, now, durability))
-      this.#log.append(this.#commits.finish(position), durability, waiter)
-      state.nextOffset = offset + length
-      this.#accept(length, now, durability)
-      return waiter.promise
-    } catch (error) {
-      return Promise.reject(error)
-    }
+  append(stream: string, events: readonly NewEvent[], options?: AppendOptions): Promise<AppendResult> {
+    return this.#appender.append(stream, events, options)
   }
 
-  appendMany(appends: readonly StreamAppend[], options: AppendManyOptions = {}): Promise<AppendResult[]> {
-    try {
-      checkAppendMany(appends, options)
-      this.#assertOpen()
-      const durability = options.durability ?? this.#settings.durability
-      const now = this.#now()
-      const firstPosition = this.#nextPosition
-      const next = new Map<StreamState, number>()
-      const results: AppendResult[] = []
-      const plan: {
-        readonly state: StreamState
-        readonly events: readonly NewEvent[]
-        readonly offset: number
-        readonly position: number
-      }[] = []
-      let position = firstPosition
-      for (const { stream, events, expectedVersion } of appends) {
-        const state = this.#writable(stream, events)
-        const offset = next.get(state) ?? state.nextOffset
-        const conflict = conflictOf(state.key.name, expectedVersion, offset)
-        if (conflict !== undefined) return this.#refuse(conflict, state.nextOffset > state.version)
-        results.push(resultOf(state.key.name, offset, events.length, position, now, durability))
-        if (events.length > 0) plan.push({ state, events: events.slice(), offset, position })
-        next.set(state, offset + events.length)
-        position += events.length
-      }
-      if (plan.length === 0) {
-        return this.#resultOfNothing(
-          results,
-          [...next.keys()].some((state) => state.nextOffset > state.version),
-        )
-      }
-      this.#assertRoom(position - firstPosition)
-      this.#commits.begin(this.#log.place)
-      for (const [i, { state, events, offset, position: at }] of plan.entries()) {
-        this.#commits.add(state, events, offset, at, now, { before: i > 0, after: i < plan.length - 1 })
-      }
-      const waiter = new AppendWaiter(results)
-      this.#log.append(this.#commits.finish(firstPosition), durability, waiter)
-      for (const [state, offset] of next) state.nextOffset = offset
-      this.#accept(position - firstPosition, now, durability)
-      return waiter.promise
-    } catch (error) {
-      return Promise.reject(error)
-    }
+  appendMany(appends: readonly StreamAppend[], options?: AppendManyOptions): Promise<AppendResult[]> {
+    return this.#appender.appendMany(appends, options)
   }
 
   readStream<Event = StoredEvent>(stream: string, options: ReadStreamOptions = {}): EventReader<Event> {
@@ -291,7 +211,7 @@ export class FileEventStore implements EventStore {
         ? Promise.resolve({ stream, version: state.version })
         : Promise.reject(state.damage)
     } catch (error) {
-      return Promise.reject(error)
+      return Promise.reject(asIoError(error, 'read the stream'))
     }
   }
 
@@ -312,13 +232,13 @@ export class FileEventStore implements EventStore {
   /** Writes everything committed to its stream segment now. */
   async flush(): Promise<void> {
     this.#assertOpen()
-    await this.#maintenance.writeBehind.flush()
+    await named('flush', this.#maintenance.writeBehind.flush())
   }
 
   /** Flushes, syncs the stream segments and writes a checkpoint: the next opening has nothing to catch up with. */
   async checkpoint(): Promise<void> {
     this.#assertOpen()
-    await this.#maintenance.checkpoint()
+    await named('write a checkpoint', this.#maintenance.checkpoint())
   }
 
   stats(): StoreStats {
@@ -353,10 +273,10 @@ export class FileEventStore implements EventStore {
 
   async #close(): Promise<void> {
     this.#closed = true
-    this.#syncTimer?.cancel()
+    this.#appender.stop()
     try {
       await new Promise<void>((resolve) => this.#log.whenIdle(resolve))
-      if (this.recovery.damage === undefined) await this.#maintenance.close()
+      if (this.recovery.damage === undefined) await named('close the store', this.#maintenance.close())
     } finally {
       this.#handles.close()
       await this.#parts.lock.release()
@@ -367,74 +287,6 @@ export class FileEventStore implements EventStore {
     if (this.#closed) {
       throw new AnnalsError('ERR_CLOSED', `Cannot use store ${quote(this.#parts.directory)}: it is closed`)
     }
-  }
-
-  /** Returns a stream that may be appended to. Throws when the store, the stream or the events cannot be used. */
-  #writable(stream: string, events: readonly NewEvent[]): StreamState {
-    this.#assertOpen()
-    const { failure } = this.#log
-    if (failure !== undefined) {
-      throw new AnnalsError(
-        'ERR_WRITER_FAILED',
-        `Cannot append: an earlier append failed (${failure.code}); open the store again to go on`,
-        { cause: failure },
-      )
-    }
-    if (!Array.isArray(events)) throw new InvalidArgumentError('Cannot append: events is no array')
-    const state = this.#catalog.get(stream)
-    if (state.damage !== undefined) throw state.damage
-    return state
-  }
-
-  #assertRoom(events: number): void {
-    const { limits } = this.#settings
-    if (events > limits.commitEvents) {
-      throw new TooLargeError(
-        `Cannot append ${events} events at once: the limit is ${limits.commitEvents}`,
-        limits.commitEvents,
-        events,
-      )
-    }
-    if (this.#log.pendingBytes >= limits.pendingBytes) {
-      throw new AnnalsError(
-        'ERR_OVERLOADED',
-        `Cannot append: ${this.#log.pendingBytes} bytes wait for the disk, the limit is ${limits.pendingBytes}; wait for earlier appends`,
-      )
-    }
-  }
-
-  /** A version that rests on events on their way is told once those are committed. */
-  #resultOfNothing<Result>(result: Result, uncommitted: boolean): Promise<Result> {
-    const waiter = new AppendWaiter(result)
-    return uncommitted && this.#log.waitForNewest(waiter) ? waiter.promise : Promise.resolve(result)
-  }
-
-  #refuse(conflict: VersionConflictError, uncommitted: boolean): Promise<never> {
-    if (!uncommitted) return Promise.reject(conflict)
-    const waiter = new RefusalWaiter(conflict)
-    return this.#log.waitForNewest(waiter) ? waiter.promise : Promise.reject(conflict)
-  }
-
-  #now(): number {
-    return Math.max(this.#environment.now(), this.#lastTimestamp)
-  }
-
-  #accept(events: number, now: number, durability: Durability): void {
-    this.#nextPosition += events
-    this.#lastTimestamp = now
-    if (durability === 'interval') this.#syncSoon()
-  }
-
-  #syncSoon(): void {
-    this.#syncTimer ??= this.#environment.after(this.#settings.syncIntervalMs, () => this.#syncRelaxed())
-  }
-
-  #syncRelaxed(): void {
-    this.#syncTimer = undefined
-    if (this.#log.pendingBytes > 0) this.#syncSoon() // what is on its way now is not covered by this sync
-    this.#log.sync((error) => {
-      if (error !== null) this.#log.failSync(error)
-    })
   }
 
   /** The group is committed: from here on its events exist. */
@@ -459,43 +311,23 @@ export class FileEventStore implements EventStore {
   #resume({ segment, end }: NonNullable<Recovered['resume']>): LogSegmentFile {
     this.#resumed = segment.path
     const { files } = this.#environment
-    const { limits } = this.#settings
+    const { limits } = this.#parts.settings
     const { recovered, storeId } = this.#parts
     const entries =
       readLogIndex(files, recovered.directory.beside(segment, '.idx'), segment, storeId, limits.logSegmentBytes * 16) ??
       []
     const index = IndexBuilder.resume(limits.indexIntervalBytes, entries.slice(0, -1))
-    scanLogInto(index, this.#handles, segment.path, entries.at(-1)?.byte ?? 0, end, limits)
+    scanLogInto(index, this.#handles, segment.path, entries.at(-1)?.byte ?? HEADER_FIXED_BYTES, end)
     return LogSegmentFile.resume(files, segment.path, segment.base, segment.epoch, recovered.sequence, end, index)
   }
 }
 
-function conflictOf(
-  stream: string,
-  expected: ExpectedVersion | undefined,
-  actual: number,
-): VersionConflictError | undefined {
-  if (expected === undefined || expected === 'any') return undefined
-  const met = expected === 'noStream' ? actual === 0 : expected === 'streamExists' ? actual > 0 : expected === actual
-  return met ? undefined : new VersionConflictError(stream, expected, actual)
-}
-
-function resultOf(
-  stream: string,
-  offset: number,
-  events: number,
-  position: number,
-  timestamp: number,
-  durability: Durability,
-): AppendResult {
-  return {
-    stream,
-    firstOffset: offset,
-    lastOffset: offset + events - 1,
-    version: offset + events,
-    position: events === 0 ? -1 : position + events - 1,
-    timestamp,
-    durability,
+/** Names what was under way in what the system reports. */
+async function named(what: string, work: Promise<void>): Promise<void> {
+  try {
+    await work
+  } catch (error) {
+    throw asIoError(error, what)
   }
 }
 

@@ -6,7 +6,7 @@ import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import { FRAME_EVENT, FRAME_KIND } from '../format/frame.js'
 import { findEntry, type IndexEntry } from '../format/sparse-index.js'
 import { ValueFormatError } from '../format/value-format.js'
-import type { Limits } from '../limits.js'
+import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
 import { FrameReader } from '../segment/frame-reader.js'
 import type { ReadHandles } from '../segment/read-handles.js'
 import type { StoredEvent } from '../types/event.js'
@@ -100,7 +100,7 @@ export class LogSource implements EventSource {
       path: segment.path,
       from,
       end,
-      maxFrameBytes: limits.eventBytes,
+      maxFrameBytes: MAX_COMMIT_BYTES,
       firstBytes: few ? 2 * limits.indexIntervalBytes : FIRST_BYTES,
       windowBytes: limits.readWindowBytes,
     })
@@ -114,7 +114,7 @@ export class LogSource implements EventSource {
       path,
       from: entry.byte,
       end,
-      maxFrameBytes: limits.eventBytes,
+      maxFrameBytes: MAX_COMMIT_BYTES,
       firstBytes: limits.indexIntervalBytes,
       windowBytes: limits.indexIntervalBytes,
     })

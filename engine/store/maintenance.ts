@@ -6,8 +6,7 @@ import type { Checkpoint, LogPlace } from '../format/checkpoint.js'
 import { encodeHeader, HEADER_FIXED_BYTES } from '../format/file-header.js'
 import type { IndexEntry } from '../format/sparse-index.js'
 import type { StreamTableBuilder } from '../format/stream-table.js'
-import { secure } from '../recovery/recover.js'
-import { rebuildTable } from '../recovery/recover.js'
+import { rebuildTable, secure } from '../recovery/recover.js'
 import { readStreamTable, type Unsettled } from '../recovery/unsettled.js'
 import type { ReadHandles } from '../segment/read-handles.js'
 import type { StreamCatalog } from '../streams/stream-catalog.js'
@@ -212,10 +211,10 @@ export class Maintenance {
   }
 
   #namesOf(segment: LogSegment): Iterable<string> {
-    const { environment, settings, recovered, storeId } = this.#m.parts
+    const { environment, recovered, storeId } = this.#m.parts
     const { files } = environment
     const table = readStreamTable(files, recovered.directory.beside(segment, '.tab'), segment, storeId)?.table
-    return (table ?? rebuildTable(files, recovered.directory, segment, storeId, settings.limits)).names()
+    return (table ?? rebuildTable(files, recovered.directory, segment, storeId)).names()
   }
 
   #writeIndex(segment: LogSegment, entries: readonly IndexEntry[]): void {
@@ -266,9 +265,30 @@ export class Maintenance {
 
   /** Flushes, settles and writes a checkpoint. */
   async checkpoint(): Promise<void> {
+    const { log, position } = this.#m
+    const { segment } = log
+    const sequence = log.writtenSequence
+    const place = segment && {
+      base: segment.base,
+      epoch: segment.epoch,
+      byte: segment.end,
+      sequence,
+      position: position(),
+    }
+    if (log.unsynced) await this.#syncLog()
     await this.writeBehind.flush()
     await this.#sealing
     await this.#settler.start()
+    if (segment === undefined || place === undefined || !this.#isSettledTo(segment.base)) return
+    await this.#settler.settleNow(segment.table.names())
+    if (log.segment !== segment) return // full meanwhile: sealing it moves the checkpoint on
+    this.#settledPosition = place.position
+    await this.#moveRedo(place)
+  }
+
+  /** Tells whether everything below the base of a segment is in fsynced stream segments. */
+  #isSettledTo(base: number): boolean {
+    return this.#settledPosition >= base && this.#settler.waiting === 0
   }
 
   /** The writer failed: nothing more is written. */

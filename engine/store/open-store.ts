@@ -61,7 +61,7 @@ async function openLocked(
     await syncAbove(files, directory)
     await writeHome(files, directory, storeId)
   }
-  const recovered = recover(environment, directory, LOG_FOLDER, storeId, settings.limits, lock.previousEpoch)
+  const recovered = recover(environment, directory, LOG_FOLDER, storeId, lock.previousEpoch)
   const store = new FileEventStore({
     environment,
     settings,
@@ -112,9 +112,9 @@ async function syncAbove(files: FileSystem, directory: string): Promise<void> {
   }
 }
 
-function newId({ random }: Environment): Buffer {
+function newId(environment: Environment): Buffer {
   const id = Buffer.alloc(16)
-  random(id)
+  environment.random(id)
   return id
 }
 

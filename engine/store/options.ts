@@ -1,5 +1,5 @@
 import { InvalidArgumentError, quote } from '../errors.js'
-import { defaultLimits, type Limits } from '../limits.js'
+import { defaultLimits, type Limits, MAX_COMMIT_BYTES, MAX_SEGMENT_BYTES, MAX_SHAPE_ID } from '../limits.js'
 import { DURABILITIES, type Durability } from '../types/durability.js'
 import type { ExpectedVersion } from '../types/event.js'
 import type {
@@ -102,7 +102,11 @@ function limitsOf(limits: Partial<Limits>, what: string): Limits {
     wholeNumber(value, `limits.${name}`, what, LEAST_LIMIT[name as keyof Limits] ?? 1)
   }
   const all = { ...defaultLimits, ...limits }
-  if (all.commitBytes > 2 ** 26) refuse(`Cannot ${what}: limits.commitBytes is at most ${2 ** 26}`)
+  if (all.commitBytes > MAX_COMMIT_BYTES) refuse(`Cannot ${what}: limits.commitBytes is at most ${MAX_COMMIT_BYTES}`)
+  if (all.shapes > MAX_SHAPE_ID) refuse(`Cannot ${what}: limits.shapes is at most ${MAX_SHAPE_ID}`)
+  for (const name of ['logSegmentBytes', 'streamSegmentBytes'] as const) {
+    if (all[name] > MAX_SEGMENT_BYTES) refuse(`Cannot ${what}: limits.${name} is at most ${MAX_SEGMENT_BYTES}`)
+  }
   if (all.eventBytes > all.commitBytes) refuse(`Cannot ${what}: limits.eventBytes is above limits.commitBytes`)
   return all
 }

@@ -48,6 +48,7 @@ export class Settler {
   #inherited: boolean
   #running: Promise<void> | undefined
   #stopped = false
+  #blocked = false
   passes = 0
   filesSynced = 0
 
@@ -79,7 +80,7 @@ export class Settler {
   /** Runs a pass unless one runs or there is nothing to do. Rejects when a sync fails. */
   start(): Promise<void> {
     if (this.#running === undefined) {
-      if (this.#stopped || (this.#ready() === 0 && !this.#inherited)) return Promise.resolve()
+      if (this.#stopped || this.#blocked || (this.#ready() === 0 && !this.#inherited)) return Promise.resolve()
       this.#running = this.#pass().finally(() => {
         this.#running = undefined
       })
@@ -95,8 +96,14 @@ export class Settler {
 
   /** Settles these streams at once: for closing a store in which few have changed. */
   async settleNow(names: Iterable<string>): Promise<void> {
+    // Not beside a pass: each must know that what it counts on is synced when it ends.
+    while (this.#running !== undefined) await this.#running.catch(() => {})
     this.#stopped = false
-    await this.#sync(new Set(names))
+    const work = this.#sync(new Set(names)).then(() => undefined)
+    this.#running = work.finally(() => {
+      this.#running = undefined
+    })
+    await this.#running
   }
 
   #ready(): number {
@@ -110,7 +117,11 @@ export class Settler {
     const older = new Set<string>()
     for (const { table } of inherited) for (const name of table().names()) older.add(name)
     if (older.size > 0) {
-      await this.#load(older)
+      // Where events are damaged the stream tables are all that is known of them: nothing is settled until a repair.
+      if (!(await this.#load(older))) {
+        this.#blocked = true
+        return
+      }
       await writeBehind.flush()
       await this.#renew(older)
     }
@@ -130,21 +141,23 @@ export class Settler {
     for (const { segment } of [...inherited, ...stretches]) removeTable(environment, log.beside(segment, '.tab'))
   }
 
-  /** First use of every stream with unproven events: checks its files and takes from the log what they lack. */
-  async #load(names: Iterable<string>): Promise<void> {
+  /** First use of every stream with unproven events: checks its files and takes from the log what they lack. False: one is damaged. */
+  async #load(names: Iterable<string>): Promise<boolean> {
     const { catalog, environment, limits } = this.#parts
     let sliceEnd = environment.elapsed() + limits.flushSliceMs
     for (const name of names) {
-      if (this.#stopped) return
+      if (this.#stopped) return true
       try {
-        catalog.get(name)
+        if (catalog.get(name).damage !== undefined) return false
       } catch (error) {
-        if (!(error instanceof CorruptionError)) throw error // damage is reported to who reads that stream, and by verify
+        if (!(error instanceof CorruptionError)) throw error
+        return false
       }
       if (environment.elapsed() < sliceEnd) continue
       await turn()
       sliceEnd = environment.elapsed() + limits.flushSliceMs
     }
+    return true
   }
 
   /**

@@ -4,7 +4,7 @@ import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import { FRAME_EVENT, FRAME_KIND } from '../format/frame.js'
 import { findEntry, type IndexEntry } from '../format/sparse-index.js'
 import { ValueFormatError } from '../format/value-format.js'
-import type { Limits } from '../limits.js'
+import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
 import { FrameReader } from '../segment/frame-reader.js'
 import type { ReadHandles } from '../segment/read-handles.js'
 import { byteOf, type Slabs } from '../segment/slabs.js'
@@ -119,7 +119,7 @@ class SegmentCursor {
     for (const candidate of bases) if (candidate <= this.offset) base = candidate
     const path = directory.segmentPath(key, base)
     const end = last?.base === base ? last.bytes : handles.get(path).size()
-    const header = HEADER_FIXED_BYTES + key.bytes.length
+    const header = HEADER_FIXED_BYTES + key.byteLength
     const entry = this.offset === base ? undefined : findEntry(this.#entries(base, end), this.offset)
     const from = entry === undefined || entry.byte >= end ? header : entry.byte
     this.#seeking = from !== header
@@ -130,7 +130,7 @@ class SegmentCursor {
       path,
       from,
       end,
-      maxFrameBytes: limits.eventBytes,
+      maxFrameBytes: MAX_COMMIT_BYTES,
       firstBytes,
       windowBytes: limits.readWindowBytes,
     })
@@ -181,9 +181,9 @@ class SegmentCursor {
     this.#seeking = false
     this.#reader = new FrameReader(handles, {
       path,
-      from: HEADER_FIXED_BYTES + key.bytes.length,
+      from: HEADER_FIXED_BYTES + key.byteLength,
       end,
-      maxFrameBytes: limits.eventBytes,
+      maxFrameBytes: MAX_COMMIT_BYTES,
       firstBytes: limits.readWindowBytes,
       windowBytes: limits.readWindowBytes,
     })

@@ -61,7 +61,7 @@ export class WriteBehind {
   afterCommit(): void {
     if (this.#slabs.bytes >= this.#limits.dirtyBytes) {
       if (this.#slabs.bytes >= 2 * this.#limits.dirtyBytes && !this.#held) this.#hold(true)
-      this.#start()
+      this.#startSoon()
     } else this.#timer ??= this.#environment.after(IDLE_MS, () => this.#quiet())
   }
 
@@ -78,12 +78,17 @@ export class WriteBehind {
 
   #quiet(): void {
     this.#timer = undefined
-    if (this.#queue.length > 0) this.#start()
+    if (this.#queue.length > 0) this.#startSoon()
   }
 
   #hold(held: boolean): void {
     this.#held = held
     this.#hooks.hold(held)
+  }
+
+  /** Starts a run in the background; `#start` reports its failure. */
+  #startSoon(): void {
+    this.#start().catch(() => {})
   }
 
   #start(): Promise<void> {
@@ -128,7 +133,7 @@ export class WriteBehind {
   /** Still too much in memory: what has come since the run began goes next. */
   #again(): void {
     setImmediate(() => {
-      if (this.#queue.length > 0) this.#start()
+      if (this.#queue.length > 0) this.#startSoon()
       else this.#hold(false)
     })
   }

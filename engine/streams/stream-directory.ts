@@ -57,7 +57,7 @@ export class StreamDirectory {
       return this.files.open(path, 'create')
     } catch (error) {
       if (isSystemError(error, 'EEXIST')) {
-        // Left over by a flush that a crash cut short: its bytes were never counted. Whoever has it open keeps the old file.
+        // Left over by a flush that a crash cut short: its bytes were never counted.
         this.files.remove(path)
         return this.files.open(path, 'create')
       }

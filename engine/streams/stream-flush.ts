@@ -203,7 +203,7 @@ export class StreamFlusher {
     if (segment.index === undefined) {
       const builder = new IndexBuilder(this.#limits.indexIntervalBytes)
       const from = { byte: HEADER_FIXED_BYTES + state.key.byteLength, number: segment.base }
-      scanInto(builder, this.#handles.get(path), path, from, segment.bytes, state.key, this.#limits)
+      scanInto(builder, this.#handles.get(path), path, from, segment.bytes, state.key)
       segment.index = { builder, written: 0 }
     } else for (const [offset, byte, timestamp] of entries) segment.index.builder.add(offset, byte, timestamp)
     const { builder, written } = segment.index

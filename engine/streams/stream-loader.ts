@@ -15,7 +15,7 @@ import { decodeSeal, SEAL_BYTES } from '../format/shape-record.js'
 import { findEntry, IndexBuilder } from '../format/sparse-index.js'
 import type { FileHandle } from '../io/file-system.js'
 import { readFullySync } from '../io/transfer.js'
-import type { Limits } from '../limits.js'
+import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
 import { damaged, reasonOf } from '../segment/frame-reader.js'
 import type { ReadHandles } from '../segment/read-handles.js'
 import { checkSegmentHeader, faultOfEvent, scanFrames, type SegmentContents } from './segment-scan.js'
@@ -112,7 +112,7 @@ export class StreamLoader {
     }
     const contents =
       size <= SMALL_BYTES
-        ? scanFrames(windowOf(bytes), 0, start, base, key, this.#limits.eventBytes)
+        ? scanFrames(windowOf(bytes), 0, start, base, key, MAX_COMMIT_BYTES)
         : unproven === Infinity
           ? this.#fromEnd(handle, path, size, key, base)
           : this.#fromOffset(handle, size, key, base, start, unproven)
@@ -142,7 +142,7 @@ export class StreamLoader {
           ? window.view.getUint32(end - FRAME_TRAILER_BYTES - windowFrom, true)
           : 0
       const start = end - length
-      if (length < MIN_FRAME_BYTES || start < HEADER_FIXED_BYTES || length > this.#limits.eventBytes) break
+      if (length < MIN_FRAME_BYTES || start < HEADER_FIXED_BYTES || length > MAX_COMMIT_BYTES) break
       if (start < windowFrom) {
         const long = Buffer.allocUnsafe(length)
         readFullySync(handle, long, 0, length, start)
@@ -187,7 +187,7 @@ export class StreamLoader {
     const from = this.#isEventAt(handle, size, entry?.byte, entry?.number, key) ? entry! : { byte: start, number: base }
     const rest = Buffer.allocUnsafeSlow(size - from.byte)
     const got = readFullySync(handle, rest, 0, rest.length, from.byte)
-    return scanFrames(windowOf(rest.subarray(0, got)), from.byte, 0, from.number, key, this.#limits.eventBytes)
+    return scanFrames(windowOf(rest.subarray(0, got)), from.byte, 0, from.number, key, MAX_COMMIT_BYTES)
   }
 
   /** An index is never trusted: an event with that offset must start there. */
@@ -202,7 +202,7 @@ export class StreamLoader {
     const head = Buffer.allocUnsafe(4)
     readFullySync(handle, head, 0, 4, byte)
     const length = head.readUInt32LE(0)
-    if (length < MIN_FRAME_BYTES || length > this.#limits.eventBytes || byte + length > size) return false
+    if (length < MIN_FRAME_BYTES || length > MAX_COMMIT_BYTES || byte + length > size) return false
     const window = windowOf(Buffer.allocUnsafe(length))
     readFullySync(handle, window.bytes, 0, length, byte)
     return (
@@ -225,8 +225,8 @@ export class StreamLoader {
     const right = last === undefined || this.#isEventAt(handle, contents.bytes, last.byte, last.number, key)
     const builder = IndexBuilder.resume(this.#limits.indexIntervalBytes, right ? entries.slice(0, -1) : [])
     const from = right && last !== undefined ? last : { byte: HEADER_FIXED_BYTES + key.byteLength, number: base }
-    scanInto(builder, handle, path, from, contents.bytes, key, this.#limits)
-    return { builder, written: right ? entries.length : 0 }
+    scanInto(builder, handle, path, from, contents.bytes, key)
+    return { builder, written: right ? Math.min(entries.length, builder.entries.length) : 0 }
   }
 
   #damaged(path: string, byte: number, key: StreamKey, reason: string): CorruptionError {
@@ -242,7 +242,6 @@ export function scanInto(
   from: { readonly byte: number; readonly number: number },
   end: number,
   key: StreamKey,
-  limits: Limits,
 ): void {
   const piece = 1024 * 1024
   let { byte, number } = from
@@ -251,7 +250,7 @@ export function scanInto(
     for (;;) {
       const window = windowOf(Buffer.allocUnsafe(size))
       readFullySync(handle, window.bytes, 0, size, byte)
-      const contents = scanFrames(window, byte, 0, number, key, limits.eventBytes, (offset, at, timestamp) =>
+      const contents = scanFrames(window, byte, 0, number, key, MAX_COMMIT_BYTES, (offset, at, timestamp) =>
         builder.add(offset, at, timestamp),
       )
       if (contents.bytes > byte) {
@@ -259,7 +258,7 @@ export function scanInto(
         number = contents.version
         break
       }
-      if (byte + size >= end || size >= limits.eventBytes) throw damaged(path, byte, 'crc')
+      if (byte + size >= end || size >= MAX_COMMIT_BYTES) throw damaged(path, byte, 'crc')
       size = Math.min(size * 4, end - byte)
     }
   }

@@ -33,6 +33,8 @@ export class StreamState {
   tail: number[] = []
   /** Waits in the queue of the flush. */
   queued = false
+  /** Calls under way that count on it: it is not forgotten meanwhile. */
+  pins = 0
   /** Used since the cache last looked. */
   recent = true
   /** Set when events from `flushed` on cannot be served. */
@@ -47,6 +49,6 @@ export class StreamState {
 
   /** True when nothing is lost by forgetting it: all its events are in its files. */
   get idle(): boolean {
-    return this.tail.length === 0 && this.nextOffset === this.flushed && this.damage === undefined
+    return this.pins === 0 && this.tail.length === 0 && this.nextOffset === this.flushed && this.damage === undefined
   }
 }
