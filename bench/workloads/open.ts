@@ -20,7 +20,8 @@ export const open: Workload = {
   needs: Object.keys(dataSets) as DataSetName[],
   async run(context) {
     const results: Result[] = []
-    for (const name of open.needs!) results.push(...(await openings(context, name)))
+    // With small sizes the two of each kind are alike.
+    for (const name of context.quick ? (['one', 'many'] as const) : open.needs!) results.push(...(await openings(context, name)))
     return results
   },
 }

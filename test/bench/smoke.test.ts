@@ -17,8 +17,9 @@ t.test('every workload runs and reads back what it wrote', (t) => {
   for (const name of ['append-1', 'append-64', 'append-256', 'batch-1000', 'bulk-1', 'bulk-100k', 'random-offset']) {
     t.ok(names.includes(name), name)
   }
-  for (const { name, eventsPerSecond, ms } of results)
+  for (const { name, eventsPerSecond, ms } of results) {
     t.ok((eventsPerSecond ?? ms ?? 0) > 0, `${name} measured something`)
+  }
   t.equal(results.filter(({ target, targetMs }) => target !== undefined || targetMs !== undefined).length > 12, true)
   t.end()
 })
