@@ -10,6 +10,7 @@ export class StreamCatalog {
   readonly #states = new Map<string, StreamState>()
   readonly #limit: number
   readonly #load: (key: StreamKey) => StreamState
+  #forgetting = false
 
   constructor(limits: Limits, load: (key: StreamKey) => StreamState) {
     this.#limit = limits.cachedStreams
@@ -29,7 +30,12 @@ export class StreamCatalog {
     }
     const state = this.#load(streamKey(name))
     this.#states.set(name, state)
-    if (this.#states.size > this.#limit) this.#forgetSome()
+    if (this.#states.size > this.#limit && !this.#forgetting) {
+      this.#forgetting = true
+      // Not at once: a commit over many streams holds all of them until it is made, and one forgotten in between would be
+      // loaded a second time, with the same offsets to give out.
+      queueMicrotask(() => this.#forgetSome())
+    }
     return state
   }
 
@@ -48,9 +54,10 @@ export class StreamCatalog {
 
   /** Second chance: what was used since the last time goes to the end of the line. A batch at a time, so that it is cheap per stream. */
   #forgetSome(): void {
-    // What a burst of unflushed streams has let in beyond the limit goes too, some at a time.
-    let wanted = Math.ceil(this.#limit / 64) + Math.min(this.#states.size - this.#limit, 64)
-    let looks = 4 * wanted
+    this.#forgetting = false
+    // What has been let in beyond the limit goes too. No stream is looked at twice, or its second chance would be none.
+    let wanted = Math.ceil(this.#limit / 64) + Math.max(0, this.#states.size - this.#limit)
+    let looks = Math.min(4 * wanted, this.#states.size)
     for (const [name, state] of this.#states) {
       if (wanted === 0 || looks-- === 0) return
       this.#states.delete(name)
