@@ -143,6 +143,23 @@ t.test('[N1] [fault 30] 1,000 streams through a cache of 16 and 4 open files', a
   await store.close()
 })
 
+t.test('[M5] [K2] one commit over far more streams than the cache holds', async (t) => {
+  const machine = new TestMachine()
+  const options: OpenOptions = { limits: { cachedStreams: 16, dirtyBytes: 10_000 } }
+  const store = await machine.open(options)
+  for (const round of countUp(5)) {
+    const results = await store.appendMany(countUp(200).map((n) => ({ stream: `s${n}`, events: numbered(1, round) })))
+    t.ok(results.every(({ firstOffset }) => firstOffset === round))
+    await store.flush()
+    for (const n of countUp(40)) await store.streamInfo(`other${n}`)
+  }
+  for (const n of countUp(200)) {
+    const data = await datas(store.readStream(`s${n}`))
+    if (data.join() !== '0,1,2,3,4') t.same(data, countUp(5), `s${n}`)
+  }
+  await store.close()
+})
+
 t.test('[N1] opening 2,000 streams of 10 events touches none of them', async (t) => {
   const machine = new TestMachine()
   let store = await machine.open({ durability: 'os' })

@@ -20,6 +20,7 @@ t.test('[N1] a stream is loaded once while it is in memory, and no more are than
   for (let n = 0; n < 1000; n++) {
     catalog.get(`s${n}`)
     catalog.get('a')
+    await Promise.resolve()
   }
   t.equal(catalog.get('a'), state, 'what is used stays')
   t.ok(catalog.size <= 70, `${catalog.size} in memory`)
@@ -34,7 +35,10 @@ t.test('[N1] streams with unflushed events stay beyond the limit, and go once th
     state.nextOffset = 1
     state.version = 1
   }
-  for (let n = 0; n < 100; n++) catalog.get(`s${n}`)
+  for (let n = 0; n < 100; n++) {
+    catalog.get(`s${n}`)
+    await Promise.resolve()
+  }
   for (const [n, state] of dirty.entries()) {
     const kept = catalog.peek(`dirty${n}`)
     if (kept !== undefined) t.equal(kept, state)
@@ -43,6 +47,20 @@ t.test('[N1] streams with unflushed events stay beyond the limit, and go once th
     state.tail = []
     state.flushed = 1
   }
-  for (let n = 0; n < 1000; n++) catalog.get(`t${n}`)
+  for (let n = 0; n < 1000; n++) {
+    catalog.get(`t${n}`)
+    await Promise.resolve()
+  }
   t.ok(catalog.size <= 40, `${catalog.size} in memory`)
+})
+
+t.test('[M5] [K2] streams that one call has loaded all stay until its turn is over', async (t) => {
+  const { catalog, loads } = setUp(16)
+  const states = Array.from({ length: 300 }, (_, n) => catalog.get(`s${n}`))
+  for (const [n, state] of states.entries()) if (catalog.get(`s${n}`) !== state) t.fail(`s${n} was loaded again`)
+  t.equal(loads.size, 300)
+  await Promise.resolve()
+  catalog.get('next') // all have had their second chance
+  await Promise.resolve()
+  t.ok(catalog.size <= 17, `${catalog.size} in memory`)
 })
