@@ -1,7 +1,7 @@
 /**
  * The store against a model, under limits so tiny that groups, log segments, stream segments, flushes, evictions and
  * indexes turn over all the time. A failure prints the seed and the shortest steps that fail; run them again with
- * ANNALS_PROPERTY_SEED. ANNALS_PROPERTY_RUNS sets the number of runs (default 180; some thousands for a night).
+ * ANNALS_PROPERTY_SEED. ANNALS_PROPERTY_RUNS sets the number of runs (default 400; some thousands for a night).
  */
 import assert from 'node:assert/strict'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -23,7 +23,7 @@ import {
   STREAMS,
 } from './store-model.js'
 
-const numRuns = Number(process.env['ANNALS_PROPERTY_RUNS'] ?? 180)
+const numRuns = Number(process.env['ANNALS_PROPERTY_RUNS'] ?? 400)
 const seed = Number(process.env['ANNALS_PROPERTY_SEED'] ?? Math.floor(Math.random() * 2 ** 31))
 
 const limits: fc.Arbitrary<Partial<Limits>> = fc.record({
