@@ -8,17 +8,11 @@ import type { Done, Environment } from '../io/file-system.js'
 import type { Limits } from '../limits.js'
 import type { Durability } from '../types/durability.js'
 import { PendingGroup, type Waiter } from './group.js'
-import { LogSegmentFile, type LogLink } from './log-segment-file.js'
+import type { LogSegmentFile } from './log-segment-file.js'
+import { type LogStart, LogTail, type LogTailHooks } from './log-tail.js'
 import { type Slab, Slabs } from '../segment/slabs.js'
 import { failureOfSync, failureOfWrite, isOfSync, outcomeUnknown } from './write-failure.js'
-
-/** The clock is looked at with every eighth append that joins. */
-const LOOK_MASK = 7
-/** Groups smaller than this are not worth a write of their own while more is coming. */
-const LEAST_DURABLE_BYTES = 8 * 1024
-const LEAST_RELAXED_BYTES = 64 * 1024
-/** The shortest write grows by this with every write, so that a slower disk is noticed. */
-const FORGETTING = 1.05
+import { WritePace } from './write-pace.js'
 
 /** One append: finished frames of events, back to back, checksums still missing. */
 export interface Commit<Owner> {
@@ -35,26 +29,13 @@ export interface Commit<Owner> {
   readonly firstPosition: number
 }
 
-/** Where the log goes on. */
-export interface LogStart {
-  readonly epoch: number
-  readonly sequence: number
-  /** The segment to go on in: opened at the first append. Undefined when the next append starts a segment. */
-  readonly resume: { readonly end: number; readonly open: () => LogSegmentFile } | undefined
-  readonly previous: Omit<LogLink, 'sequence' | 'durable'>
-}
-
-export interface CommitLogHooks<Owner> {
+export interface CommitLogHooks<Owner> extends LogTailHooks {
   /** The definition of a shape that a commit uses. */
   shape(id: number): ShapeDefinition
   /** Throws when this writer was fenced: called after each sync, before anything is acknowledged. */
   checkFence(): void
   /** The group is committed: moves versions. `fileBytes[i]` is where event i's frame starts in the segment. */
   publish(group: PendingGroup<Owner>, segment: LogSegmentFile, byteShift: number): void
-  /** A segment was created. */
-  created(segment: LogSegmentFile): void
-  /** A segment is full and has a successor. It may be unsynced when durability is relaxed. */
-  rolled(full: LogSegmentFile, next: LogSegmentFile): void
   /** The writer failed, for good. */
   failed(error: AnnalsError): void
 }
@@ -64,7 +45,6 @@ export interface CommitLogFigures {
   commits: number
   bytes: number
   largestGroup: number
-  syncs: number
 }
 
 /**
@@ -76,24 +56,15 @@ export interface CommitLogFigures {
  */
 export class CommitLog<Owner> {
   readonly #environment: Environment
-  readonly #directory: string
   readonly #storeId: Buffer
   readonly #limits: Limits
-  readonly #shapes: boolean
   readonly #hooks: CommitLogHooks<Owner>
   readonly slabs: Slabs
-  readonly figures: CommitLogFigures = { groups: 0, commits: 0, bytes: 0, largestGroup: 0, syncs: 0 }
-  /** Durations of the latest writes that were synced, in milliseconds, newest last. */
-  readonly syncTimes: number[] = []
-  readonly #epoch: number
+  readonly figures: CommitLogFigures = { groups: 0, commits: 0, bytes: 0, largestGroup: 0 }
+  readonly pace: WritePace
+  readonly #tail: LogTail
   #slab: Slab | undefined
-  #segment: LogSegmentFile | undefined
-  #resume: (() => LogSegmentFile) | undefined
-  #previous: Omit<LogLink, 'sequence' | 'durable'>
   #sequence: number
-  #durable: number
-  /** Sequence behind the last group that was committed without a sync. */
-  #relaxed = 0
   /** Bytes and shapes of the segment that the next group goes to, counting groups not written yet. */
   #plannedBytes: number
   #plannedShapes: Set<number>
@@ -102,14 +73,8 @@ export class CommitLog<Owner> {
   #inFlight: PendingGroup<Owner> | undefined
   #pendingBytes = 0
   #scheduled = false
-  /** When the last group was done, and how short a write can be: when an idle disk starts to cost more than a small group. */
-  #idleSince = 0
-  #shortestWrite = 1
-  #joined = 0
   #held = false
   #failure: AnnalsError | undefined
-  /** Full segments whose bytes a relaxed writer has not synced yet, oldest first. */
-  readonly #unsyncedSegments: LogSegmentFile[] = []
   readonly #idle: (() => void)[] = []
 
   constructor(
@@ -122,17 +87,14 @@ export class CommitLog<Owner> {
     hooks: CommitLogHooks<Owner>,
   ) {
     this.#environment = environment
-    this.#directory = directory
     this.#storeId = storeId
     this.#limits = limits
-    this.#shapes = shapes
     this.#hooks = hooks
     this.slabs = new Slabs(limits.groupBytes)
-    this.#epoch = start.epoch
-    this.#resume = start.resume?.open
-    this.#previous = start.previous
+    this.pace = new WritePace(() => environment.elapsed())
+    const options = { storeId, indexIntervalBytes: limits.indexIntervalBytes, shapes }
+    this.#tail = new LogTail(environment, directory, options, start, hooks)
     this.#sequence = start.sequence
-    this.#durable = start.sequence
     this.#plannedBytes = start.resume?.end ?? Infinity
     // A resumed segment defines its shapes once more: cheaper than reading which ones it has.
     this.#plannedShapes = new Set()
@@ -148,7 +110,7 @@ export class CommitLog<Owner> {
   }
 
   get segment(): LogSegmentFile | undefined {
-    return this.#segment
+    return this.#tail.segment
   }
 
   /** The slab that groups collect in. */
@@ -179,7 +141,7 @@ export class CommitLog<Owner> {
     group.waiters.push(waiter)
     this.#pendingBytes += commit.length
     if (this.#inFlight !== undefined || this.#held) return
-    if ((++this.#joined & LOOK_MASK) === 0 && this.#isWorthWriting(group)) this.#writeNext()
+    if (this.pace.isTime(group.bytes, group.durable)) this.#writeNext()
     else this.#schedule()
   }
 
@@ -209,15 +171,6 @@ export class CommitLog<Owner> {
     return group.add(bytes, at, at + commit.length, commit.count)
   }
 
-  /**
-   * Appends still join the group, and the disk has nothing to do: once that has lasted half a write, it is better to write
-   * what is there, so that encoding the rest overlaps with the disk.
-   */
-  #isWorthWriting(group: PendingGroup<Owner>): boolean {
-    const least = group.durable ? LEAST_DURABLE_BYTES : LEAST_RELAXED_BYTES
-    return group.bytes >= least && this.#environment.elapsed() - this.#idleSince >= this.#shortestWrite / 2
-  }
-
   /** Lets `waiter` hear of the newest group that is not committed yet. Returns false when there is none. */
   waitForNewest(waiter: Waiter): boolean {
     const newest = this.#collecting ?? this.#queue.at(-1) ?? this.#inFlight
@@ -239,22 +192,13 @@ export class CommitLog<Owner> {
 
   /** True while committed groups are not known durable. */
   get unsynced(): boolean {
-    return this.#relaxed > this.#durable
+    return this.#tail.unsynced
   }
 
   /** Makes durable what relaxed appends left to the operating system. */
   sync(done: Done): void {
-    const segment = this.#segment
-    if (segment === undefined || this.#failure !== undefined) return done(null)
-    const unwritten =
-      this.#inFlight?.sequence ?? this.#queue[0]?.sequence ?? this.#collecting?.sequence ?? this.#sequence
-    this.#syncBehind(segment, (error) => {
-      if (error !== null) return done(error)
-      segment.sync((syncError) => {
-        if (syncError === null) this.#durable = Math.max(this.#durable, unwritten)
-        done(syncError)
-      })
-    })
+    if (this.#failure !== undefined) done(null)
+    else this.#tail.sync(this.writtenSequence, done)
   }
 
   /** A sync of relaxed appends failed. */
@@ -331,9 +275,10 @@ export class CommitLog<Owner> {
     if (group === undefined) return this.#settleIdle()
     this.#inFlight = group
     try {
-      const segment = group.opensSegment ? this.#roll(group) : this.#current()
+      const segment = group.opensSegment ? this.#tail.roll(group.firstPosition, group.sequence) : this.#tail.current()
       if (!group.durable) return this.#write(group, segment)
-      this.#syncBehind(segment, (error) => {
+      this.#tail.secure(segment, (error) => {
+        if (this.#failure !== undefined) return
         if (error !== null) this.#failGroup(group, failureOfSync(error))
         else this.#write(group, segment)
       })
@@ -342,39 +287,9 @@ export class CommitLog<Owner> {
     }
   }
 
-  #current(): LogSegmentFile {
-    this.#segment ??= this.#resume!()
-    return this.#segment
-  }
-
-  #roll(group: PendingGroup<Owner>): LogSegmentFile {
-    const full = this.#segment ?? this.#resume?.()
-    const segment = this.#create(group.firstPosition, group.sequence)
-    if (full !== undefined) {
-      if (full.unsynced) this.#unsyncedSegments.push(full)
-      this.#hooks.rolled(full, segment)
-    }
-    return segment
-  }
-
-  /** Starts a segment at once, whatever the size of the one before: what comes is told from what an older writer may still write. */
+  /** Begins a segment at once, whatever the size of the one before. */
   startSegment(base: number, done: Done): void {
-    const segment = this.#create(base, this.#sequence)
-    this.#plannedBytes = segment.end
-    this.#syncBehind(segment, (error) => (error === null ? segment.sync(done) : done(error)))
-  }
-
-  #create(base: number, sequence: number): LogSegmentFile {
-    const link = { ...this.#previous, sequence, durable: this.#durable }
-    const options = {
-      storeId: this.#storeId,
-      indexIntervalBytes: this.#limits.indexIntervalBytes,
-      shapes: this.#shapes,
-    }
-    const segment = LogSegmentFile.create(this.#environment.files, this.#directory, base, this.#epoch, link, options)
-    this.#segment = segment
-    this.#hooks.created(segment)
-    return segment
+    this.#plannedBytes = this.#tail.start(base, this.#sequence, done).end
   }
 
   #write(group: PendingGroup<Owner>, segment: LogSegmentFile): void {
@@ -383,27 +298,25 @@ export class CommitLog<Owner> {
     const digest = sealFrames(window.bytes, body, group.end)
     const byte = segment.end
     encodeGroup(window, group.start, this.#storeId, {
-      epoch: this.#epoch,
+      epoch: this.#tail.epoch,
       sequence: group.sequence,
       byte,
       firstPosition: group.firstPosition,
-      durable: this.#durable,
+      durable: this.#tail.durable,
       frames: group.frames,
       events: group.owners.length,
       bodyBytes: group.end - body,
       digest,
     })
-    const started = this.#environment.elapsed()
+    const began = this.pace.begin()
     segment.write(window.bytes, group.start, group.bytes, group.durable, (error) => {
       if (this.#failure !== undefined) return
-      this.#idleSince = this.#environment.elapsed()
-      this.#shortestWrite = Math.min(this.#idleSince - started, this.#shortestWrite * FORGETTING)
+      this.pace.end(began, group.durable && error === null)
       if (error !== null) {
         this.#cutOff(segment)
         this.#failGroup(group, isOfSync(error, group.durable) ? failureOfSync(error) : failureOfWrite(error))
         return
       }
-      if (group.durable) this.#noteSync(this.#idleSince - started, group.sequence)
       this.#commit(group, segment, byte - group.start)
     })
   }
@@ -414,9 +327,8 @@ export class CommitLog<Owner> {
     } catch (error) {
       return this.#failGroup(group, error as AnnalsError)
     }
-    this.#previous = { previousBase: segment.base, previousEpoch: segment.epoch, previousEnd: segment.end }
     this.#inFlight = undefined
-    if (!group.durable) this.#relaxed = group.sequence + 1
+    this.#tail.advance(segment, group.sequence, group.durable)
     const { figures } = this
     figures.groups++
     figures.commits += group.commits
@@ -426,30 +338,6 @@ export class CommitLog<Owner> {
     this.#hooks.publish(group, segment, byteShift)
     for (const waiter of group.waiters) waiter.commit()
     this.#schedule()
-  }
-
-  #noteSync(duration: number, sequence: number): void {
-    this.#durable = sequence + 1
-    this.figures.syncs++
-    if (this.syncTimes.length >= 1024) this.syncTimes.splice(0, 512)
-    this.syncTimes.push(duration)
-  }
-
-  /** Makes durable what a durable write to `segment` stands on: older segments left unsynced, and the segment's name. */
-  #syncBehind(segment: LogSegmentFile, done: Done): void {
-    const older = this.#unsyncedSegments[0]
-    if (older !== undefined) {
-      return older.sync((error) => {
-        if (error !== null) return done(error)
-        if (this.#unsyncedSegments[0] === older) this.#unsyncedSegments.shift()
-        this.#syncBehind(segment, done)
-      })
-    }
-    if (segment.nameDurable) return done(null)
-    this.#environment.files.syncDirectory(this.#directory, (error) => {
-      if (error === null) segment.nameDurable = true
-      done(error)
-    })
   }
 
   /** After a failed write its bytes are cut off where possible; recovery does it where not. */

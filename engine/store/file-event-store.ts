@@ -16,6 +16,7 @@ import { Unsettled } from '../recovery/unsettled.js'
 import { verify, type VerifyOptions } from '../recovery/verify.js'
 import { ReadHandles } from '../segment/read-handles.js'
 import { byteOf } from '../segment/slabs.js'
+import { IndexCache } from '../streams/index-cache.js'
 import { StreamCatalog } from '../streams/stream-catalog.js'
 import { StreamDirectory } from '../streams/stream-directory.js'
 import { StreamLoader } from '../streams/stream-loader.js'
@@ -114,7 +115,14 @@ export class FileEventStore implements EventStore {
       return state
     })
     const decoder = new EventDecoder(new ValueDecoder(recovered.shapes))
-    this.#streamReading = { directory: streams, handles: this.#handles, slabs: this.#log.slabs, decoder, limits }
+    this.#streamReading = {
+      directory: streams,
+      indexes: new IndexCache(streams),
+      handles: this.#handles,
+      slabs: this.#log.slabs,
+      decoder,
+      limits,
+    }
     this.#logReading = {
       directory: recovered.directory,
       indexes: new LogIndexes(files, recovered.directory, this.#handles, storeId, limits),
@@ -242,7 +250,7 @@ export class FileEventStore implements EventStore {
   }
 
   stats(): StoreStats {
-    const { figures, slabs, syncTimes, pendingBytes } = this.#log
+    const { figures, slabs, pace, pendingBytes } = this.#log
     return {
       events: this.#position,
       cachedStreams: this.#catalog.size,
@@ -256,7 +264,7 @@ export class FileEventStore implements EventStore {
         bytes: figures.bytes,
         pendingBytes,
       },
-      sync: { count: figures.syncs, ...percentiles(syncTimes) },
+      sync: { count: pace.syncs, ...percentiles(pace.synced) },
       writeBehind: { dirtyBytes: slabs.bytes, ...this.#maintenance.figures() },
       openFiles: this.#handles.size,
     }

@@ -9,7 +9,7 @@ import { FrameReader } from '../segment/frame-reader.js'
 import type { ReadHandles } from '../segment/read-handles.js'
 import { byteOf, type Slabs } from '../segment/slabs.js'
 import { faultOfEvent } from '../streams/segment-scan.js'
-import { readIndex } from '../streams/segment-index.js'
+import type { IndexCache } from '../streams/index-cache.js'
 import type { StreamDirectory } from '../streams/stream-directory.js'
 import type { StreamState } from '../streams/stream-state.js'
 import type { StoredEvent } from '../types/event.js'
@@ -25,6 +25,7 @@ const BACKWARD_BYTES = 64 * 1024
 /** What reading streams needs; one per store. */
 export interface StreamReading {
   readonly directory: StreamDirectory
+  readonly indexes: IndexCache
   readonly handles: ReadHandles
   readonly slabs: Slabs
   readonly decoder: EventDecoder
@@ -120,7 +121,7 @@ class SegmentCursor {
     const path = directory.segmentPath(key, base)
     const end = last?.base === base ? last.bytes : handles.get(path).size()
     const header = HEADER_FIXED_BYTES + key.byteLength
-    const entry = this.offset === base ? undefined : findEntry(this.#entries(base, end), this.offset)
+    const entry = this.offset === base ? undefined : findEntry(indexOf(this.#reading, this.#state, base), this.offset)
     const from = entry === undefined || entry.byte >= end ? header : entry.byte
     this.#seeking = from !== header
     this.#path = path
@@ -134,10 +135,6 @@ class SegmentCursor {
       firstBytes,
       windowBytes: limits.readWindowBytes,
     })
-  }
-
-  #entries(base: number, end: number): readonly IndexEntry[] {
-    return indexOf(this.#reading, this.#state, base, end)
   }
 
   #decode(events: StoredEvent[], most: number, end: number): void {
@@ -220,9 +217,9 @@ function decodeAt(
 }
 
 /** Returns the index of a segment: the live one, or that of a sealed one from its file; empty where there is none. */
-function indexOf(reading: StreamReading, state: StreamState, base: number, end: number): readonly IndexEntry[] {
+function indexOf(reading: StreamReading, state: StreamState, base: number): readonly IndexEntry[] {
   if (state.last?.base === base) return state.last.index?.builder.entries ?? []
-  return readIndex(reading.directory, state.key, base)?.filter((entry) => entry.byte < end) ?? []
+  return reading.indexes.get(state.key, base)
 }
 
 /** Reads a stream forward: flushed events from its segments, the others from memory, seamlessly while a flush runs. */
@@ -329,12 +326,11 @@ export class BackwardStreamSource implements EventSource {
   }
 
   #stretchStart(most: number): number {
-    const { flushed, bases, last } = this.#state
+    const { flushed, bases } = this.#state
     if (this.#high > flushed) return Math.max(flushed, this.#high - TAIL_CHUNK)
     let base = 0
     for (const candidate of bases) if (candidate < this.#high) base = candidate
-    const end = last?.base === base ? last.bytes : Infinity
-    const entries = indexOf(this.#reading, this.#state, base, end)
+    const entries = indexOf(this.#reading, this.#state, base)
     const nearest = findEntry(entries, this.#high - 1)
     if (nearest === undefined) return base
     const bytes = most <= 32 ? 0 : BACKWARD_BYTES
