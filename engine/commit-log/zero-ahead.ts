@@ -2,7 +2,7 @@ import type { FileHandle } from '../io/file-system.js'
 import { writeFully } from '../io/transfer.js'
 
 const FIRST_STEP = 64 * 1024
-const LAST_STEP = 2 * 1024 * 1024
+const LAST_STEP = 4 * 1024 * 1024
 
 /**
  * Writes zeros ahead of the end of a log segment, in the background. A synced write into bytes that exist needs no new

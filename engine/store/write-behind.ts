@@ -38,6 +38,8 @@ export class WriteBehind {
   #running: Promise<void> | undefined
   #timer: Timer | undefined
   #held = false
+  /** Groups committed. */
+  #commits = 0
   #stopped = false
   runs = 0
   streamsFlushed = 0
@@ -62,7 +64,10 @@ export class WriteBehind {
     if (this.#slabs.bytes >= this.#limits.dirtyBytes) {
       if (this.#slabs.bytes >= 2 * this.#limits.dirtyBytes && !this.#held) this.#hold(true)
       this.#startSoon()
-    } else this.#timer ??= this.#environment.after(IDLE_MS, () => this.#quiet())
+    } else {
+      this.#commits++
+      if (this.#timer === undefined) this.#wait()
+    }
   }
 
   /** Flushes everything committed so far. Rejects when writing fails. */
@@ -76,9 +81,17 @@ export class WriteBehind {
     this.#timer?.cancel()
   }
 
-  #quiet(): void {
+  /** Nobody has appended for a while: then what is left goes to the files, and does not compete with appends for the disk. */
+  #quiet(commitsBefore: number): void {
     this.#timer = undefined
-    if (this.#queue.length > 0) this.#startSoon()
+    if (this.#queue.length === 0) return
+    if (this.#commits === commitsBefore) this.#startSoon()
+    else this.#wait()
+  }
+
+  #wait(): void {
+    const commits = this.#commits
+    this.#timer = this.#environment.after(IDLE_MS, () => this.#quiet(commits))
   }
 
   #hold(held: boolean): void {
