@@ -28,7 +28,7 @@ import {
   MAX_SHAPE_KEYS,
   MAX_TYPE_BYTES,
 } from '../../engine/limits.js'
-import { encodeEpochFile } from '../../engine/lock/epoch-file.js'
+import { encodeEpochFile, RELEASED } from '../../engine/lock/epoch-file.js'
 import { type Behind, type Found, type Successor, verdictOf } from '../../engine/recovery/verdict.js'
 import { openStore } from '../../engine/store/open-store.js'
 import { codeBlocks } from './markdown.js'
@@ -180,13 +180,15 @@ t.test('real records have their fields where the tables say', (t) => {
     'read version': 1,
     'write version': 1,
     length: epoch.length,
-    crc: referenceCrc(epoch.subarray(0, 16), epoch.subarray(20)),
+    crc: referenceCrc(epoch.subarray(0, 16), epoch.subarray(20, 56), epoch.subarray(64)),
     'store id': STORE_ID.toString('hex'),
     epoch: 3,
     since: 2,
     pid: 1,
+    released: '00'.repeat(8),
     'host length': 1,
   })
+  t.ok(section('Epoch and lock').includes(`\`${RELEASED.toString()}\``))
   t.end()
 })
 

@@ -85,8 +85,8 @@ t.test('isAlive, case by case', async (t) => {
     handle.writeSync(Buffer.from(text), 0, text.length, 0)
     handle.close()
   }
-  const stat = (pid: number, name: string, state: string, start: number) =>
-    put(`/proc/${pid}/stat`, `${pid} (${name}) ${state} ${'0 '.repeat(18)}${start} 0 0\n`)
+  const stat = (pid: number | string, name: string, state: string, start: number, flags = 0) =>
+    put(`/proc/${pid}/stat`, `${pid} (${name}) ${state} ${'0 '.repeat(5)}${flags} ${'0 '.repeat(12)}${start} 0 0\n`)
   put('/proc/sys/kernel/random/boot_id', 'boot-1\n')
   stat(process.pid, 'node', 'R', 100)
   stat(7, 'a) R 1 (b', 'S', 700)
@@ -95,6 +95,10 @@ t.test('isAlive, case by case', async (t) => {
   stat(9, 'dying', 'Z', 900)
   files.makeDirectories('/proc/9/task/9')
   files.makeDirectories('/proc/9/task/10')
+  stat('7/task/71', 'worker', 'S', 710, 0x400040)
+  stat('7/task/72', 'worker', 'R', 720, 0x400044)
+  stat('7/task/73', 'worker', 'X', 730)
+  files.makeDirectories('/proc/7/task/74')
 
   let answer: string | undefined
   const identity = processIdentity(files, '42', () => {
@@ -116,6 +120,16 @@ t.test('isAlive, case by case', async (t) => {
     ['unknown', 'EINVAL', 7, 'boot-1:42:700', 'no answer'],
     ['dead', undefined, 8, 'boot-1:42:800', 'a zombie'],
     ['alive', undefined, 9, 'boot-1:42:900', 'killed, with a thread still in a system call'],
+    ['alive', undefined, 7, 'boot-1:42:700:71:710', 'a thread of it'],
+    ['dead', undefined, 7, 'boot-1:42:700:70:700', 'a thread that has ended'],
+    ['dead', undefined, 7, 'boot-1:42:700:71:709', 'its number was given to another thread'],
+    ['dead', undefined, 7, 'boot-1:42:700:72:720', 'a thread that is ending'],
+    ['dead', undefined, 7, 'boot-1:42:700:73:730', 'a thread that has ended and is still listed'],
+    ['alive', undefined, 7, 'boot-1:42:700:74:740', 'a thread that is listed and hidden'],
+    ['alive', undefined, 7, 'boot-1:42:700:../7:0', 'no thread'],
+    ['dead', undefined, 7, 'boot-1:42:699:71:710', 'a thread of an earlier process'],
+    ['dead', 'ESRCH', 7, 'boot-1:42:700:71:710', 'a thread of no process'],
+    ['unknown', 'EPERM', 5, 'boot-1:42:500:51:510', 'a thread of a hidden process'],
     ['unknown', 'ESRCH', 0, 'boot-1:42:700', 'not a process but a group'],
     ['unknown', 'ESRCH', -1, 'boot-1:42:700', 'all processes'],
     ['unknown', 'ESRCH', NaN, 'boot-1:42:700', 'no pid'],

@@ -1,13 +1,16 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { existsSync, mkdirSync, readdirSync, rmdirSync, symlinkSync } from 'node:fs'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
 import type { StoreLockedError } from '../../../engine/errors.js'
 import { nodeEnvironment } from '../../../engine/io/node-environment.js'
 import { acquireWriterLock, type WriterLockOptions } from '../../../engine/lock/acquire-writer-lock.js'
-import { DEAD } from './fixtures/abandoned-store.js'
+import { abandonOpening, DEAD } from './fixtures/abandoned-store.js'
 import { WriterProcess } from './fixtures/writer-process.js'
 
 const QUICK: WriterLockOptions = { staleMs: 2000, updateMs: 1000 }
@@ -23,10 +26,14 @@ function start(t: Test, directory: string, options = QUICK): WriterProcess {
   return writer
 }
 
-function openInThread(directory: string): Promise<{ epoch?: number; code?: string; pid?: number; host?: string }> {
-  const script = new URL('fixtures/open-in-thread.js', import.meta.url)
+const KILLED = fileURLToPath(new URL('fixtures/killed-opener.js', import.meta.url))
+const THREAD = new URL('fixtures/open-in-thread.js', import.meta.url)
+type Answer = { epoch?: number; took?: number; code?: string; pid?: number; host?: string }
+
+/** Opens in a thread that then ends, without releasing. */
+function openInThread(directory: string): Promise<Answer> {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(script, { workerData: { directory } })
+    const worker = new Worker(THREAD, { workerData: { directory }, execArgv: [] })
     let answer = {}
     worker.on('message', (message: object) => (answer = message)).on('error', reject)
     worker.on('exit', () => resolve(answer))
@@ -95,6 +102,66 @@ t.test('[fault 75] the lock of a killed process is taken over at once', { skip: 
   lock.check()
   await lock.release()
 })
+
+const moments = ['makeDirectory', 'open', 'writeSync', 'removeDirectory', 'openAgain']
+for (const moment of moments) {
+  t.test(
+    `[F4] [fault 75] a process is killed after ${moment}, in a store that a living one has closed`,
+    { skip: !knowsTheDead },
+    async (t) => {
+      const directory = t.testdir()
+      await (await open(directory, {})).release()
+      const child = spawn(process.execPath, [KILLED, directory, moment], { stdio: 'inherit' })
+      t.same(await once(child, 'exit'), [null, 'SIGKILL'])
+      t.equal(existsSync(join(directory, 'lock')), moments.indexOf(moment) < 3)
+      const begun = performance.now()
+      const lock = await open(directory, {})
+      t.ok(performance.now() - begun < 1000, 'no waiting')
+      t.equal(lock.epoch, moment === 'makeDirectory' ? 2 : 3)
+      lock.check()
+      await lock.release()
+    },
+  )
+}
+
+t.test('[F4] [fault 75] nobody is named who has closed the store', async (t) => {
+  const directory = join(t.testdir(), 'store')
+  abandonOpening(directory)
+  const begun = performance.now()
+  const lock = await open(directory, {})
+  t.ok(performance.now() - begun < 1000)
+  t.equal(lock.epoch, 2)
+  await lock.release()
+})
+
+t.test(
+  '[F4] [fault 75] a thread that ended or was terminated keeps nobody waiting',
+  { skip: !knowsTheDead },
+  async (t) => {
+    const directory = t.testdir()
+    t.match(await openInThread(directory), { epoch: 1 })
+    t.ok(existsSync(join(directory, 'lock')), 'the lock was left behind')
+    const second = await openInThread(directory)
+    t.equal(second.epoch, 2)
+    t.ok(second.took! < 1000, 'no waiting')
+    const begun = performance.now()
+    await (await open(directory, {})).release()
+    t.ok(performance.now() - begun < 1000, 'no waiting')
+
+    const worker = new Worker(THREAD, { workerData: { directory, stay: true }, execArgv: [] })
+    t.match(await once(worker, 'message'), [{ epoch: 4 }])
+    await t.rejects(open(directory), { code: 'ERR_LOCKED', pid: process.pid }, 'it lives')
+    const other = start(t, directory)
+    t.equal(await other.answer(), `ERR_LOCKED ${process.pid}`)
+    await worker.terminate()
+    const next = start(t, directory, {})
+    t.equal(await next.answer(), 'epoch 5', 'other processes see it too')
+    await next.kill()
+    const lock = await open(directory, {})
+    lock.check()
+    await lock.release()
+  },
+)
 
 t.test('[fault 71] a stopped writer is fenced and leaves the lock of its successor alone', async (t) => {
   const directory = t.testdir()

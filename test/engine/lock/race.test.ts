@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import t from 'tap'
-import { abandonStore } from './fixtures/abandoned-store.js'
+import { abandonOpening, abandonStore } from './fixtures/abandoned-store.js'
 import { mkdirSync } from 'node:fs'
 import { WriterProcess } from './fixtures/writer-process.js'
 
@@ -23,6 +23,7 @@ async function round(processes: readonly WriterProcess[], directory: string) {
 
 const kinds: readonly [string, number, (directory: string) => void][] = [
   ['a dead lock', 20, (directory) => abandonStore(directory)],
+  ['the lock of a dead opener', 5, (directory) => abandonOpening(directory)],
   ['no lock', 20, (directory) => mkdirSync(directory, { recursive: true })],
   ['a silent lock of another host', 2, (directory) => abandonStore(directory, { host: 'elsewhere' }, 60_000)],
 ]

@@ -8,7 +8,7 @@ import type { Done, Environment } from '../../../engine/io/file-system.js'
 import { nodeEnvironment } from '../../../engine/io/node-environment.js'
 import { acquireWriterLock } from '../../../engine/lock/acquire-writer-lock.js'
 import type { WriterLock } from '../../../engine/lock/writer-lock.js'
-import { abandonStore } from './fixtures/abandoned-store.js'
+import { abandonOpening, abandonStore } from './fixtures/abandoned-store.js'
 
 /** More calls than an opening and a check make. */
 const MAX_CALLS = 200
@@ -17,6 +17,7 @@ class StoppableOpener {
   readonly #shared = new Int32Array(new SharedArrayBuffer(12))
   readonly #worker = new Worker(new URL('fixtures/stoppable-opener.js', import.meta.url), {
     workerData: this.#shared.buffer,
+    execArgv: [],
   })
 
   async ask(directory: string, command: string): Promise<string> {
@@ -92,6 +93,7 @@ function isValid(lock: WriterLock | undefined): boolean {
 const starts: readonly [string, (directory: string) => void][] = [
   ['no lock', (directory) => mkdirSync(directory, { recursive: true })],
   ['a dead lock', (directory) => abandonStore(directory)],
+  ['the lock of a dead opener', (directory) => abandonOpening(directory)],
 ]
 const rivals: readonly [string, Environment, number][] = [
   ['one rival', later(0), 1],
@@ -104,41 +106,44 @@ t.teardown(() => opener.end())
 
 for (const [start, prepare] of starts) {
   for (const [name, environment, times] of rivals) {
-    t.test(`[fault 71] [fault 72] stopped at any call, ${start}, ${name}: never two writers`, async (t) => {
-      const folder = t.testdir()
-      let calls = 1
-      let taken = 0
-      let none = 0
-      for (; calls < MAX_CALLS; calls++) {
-        const directory = join(folder, String(calls))
-        prepare(directory)
-        const { ended, answer } = await opener.stopAt(directory, calls)
-        let rival: WriterLock | undefined
-        for (let i = 0; i < times && !ended; i++) {
+    t.test(
+      `[F4] [fault 71] [fault 72] [fault 75] stopped at any call, ${start}, ${name}: never two writers`,
+      async (t) => {
+        const folder = t.testdir()
+        let calls = 1
+        let taken = 0
+        let none = 0
+        for (; calls < MAX_CALLS; calls++) {
+          const directory = join(folder, String(calls))
+          prepare(directory)
+          const { ended, answer } = await opener.stopAt(directory, calls)
+          let rival: WriterLock | undefined
+          for (let i = 0; i < times && !ended; i++) {
+            await rival?.release()
+            rival = await attempt(environment, directory)
+          }
+          if (rival !== undefined) taken++
+          opener.goOn()
+          const opened = await answer
+          const valid = {
+            opener: opened === 'done' && (await opener.ask(directory, 'check')) === 'done',
+            rival: isValid(rival),
+          }
+          if (valid.opener && valid.rival) t.fail('two writers', { call: calls })
+          if (!valid.opener && !valid.rival) none++
+          if (valid.opener && rival !== undefined) t.fail('woke up and fenced who had come in between', { call: calls })
+          await opener.ask(directory, 'release')
+          await opener.ask(directory, 'forget')
+          if (valid.rival && !isValid(rival)) t.fail('the stopped one removed the lock of the rival', { call: calls })
           await rival?.release()
-          rival = await attempt(environment, directory)
+          if (ended) break
         }
-        if (rival !== undefined) taken++
-        opener.goOn()
-        const opened = await answer
-        const valid = {
-          opener: opened === 'done' && (await opener.ask(directory, 'check')) === 'done',
-          rival: isValid(rival),
-        }
-        if (valid.opener && valid.rival) t.fail('two writers', { call: calls })
-        if (!valid.opener && !valid.rival) none++
-        if (valid.opener && rival !== undefined) t.fail('woke up and fenced who had come in between', { call: calls })
-        await opener.ask(directory, 'release')
-        await opener.ask(directory, 'forget')
-        if (valid.rival && !isValid(rival)) t.fail('the stopped one removed the lock of the rival', { call: calls })
-        await rival?.release()
-        if (ended) break
-      }
-      t.ok(calls > 15 && calls < MAX_CALLS, `${calls - 1} places to stop at`)
-      // Between looking at the dead lock and removing it: rmdir takes no condition, so the lock of a rival who came in
-      // between is removed, and the rival has to open again. Nobody acknowledges what the other does not see.
-      t.ok(none <= (start === 'a dead lock' ? 1 : 0), `nobody got it at ${none} of them`)
-      t.ok(taken > 0, `the rival got it at ${taken} of them`)
-    })
+        t.ok(calls > 15 && calls < MAX_CALLS, `${calls - 1} places to stop at`)
+        // Between looking at the dead lock and removing it: rmdir takes no condition, so the lock of a rival who came in
+        // between is removed, and the rival has to open again. Nobody acknowledges what the other does not see.
+        t.ok(none <= (start === 'no lock' ? 0 : 1), `nobody got it at ${none} of them`)
+        t.ok(taken > 0, `the rival got it at ${taken} of them`)
+      },
+    )
   }
 }

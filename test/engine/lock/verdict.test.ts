@@ -1,12 +1,16 @@
 import t from 'tap'
 import type { ProcessIdentity } from '../../../engine/io/file-system.js'
-import { judge, type Sighting, type Verdict } from '../../../engine/lock/verdict.js'
+import type { Holder } from '../../../engine/lock/epoch-file.js'
+import type { Maker } from '../../../engine/lock/epoch-folder.js'
+import { isUnchanged, judge, type Sighting, type Verdict } from '../../../engine/lock/verdict.js'
 
 const NOW = 1_700_000_000_000
 const STALE = 10_000
 const lockAt = (modificationTime: number) => ({ kind: 'directory' as const, size: 0, inode: 1, modificationTime })
 const holder = { pid: 7, host: 'here', incarnation: 'i', since: NOW, epoch: 3 }
-const fresh: Sighting = { lock: lockAt(NOW - 1), epoch: 3, holder, epochTime: NOW - 90_000 }
+const by = (change: Partial<Holder> = {}): Maker => ({ kind: 'holder', holder: { ...holder, ...change } })
+const fresh: Sighting = { lock: lockAt(NOW - 1), epoch: 3, maker: by(), epochTime: NOW - 90_000 }
+const none: Sighting = { lock: undefined, epoch: 0, maker: { kind: 'none' }, epochTime: undefined }
 
 function self(answer: 'alive' | 'dead' | 'unknown'): ProcessIdentity {
   return { pid: 8, host: 'here', incarnation: 'j', isAlive: () => answer }
@@ -14,10 +18,10 @@ function self(answer: 'alive' | 'dead' | 'unknown'): ProcessIdentity {
 
 const rows: readonly [name: string, seen: Sighting, life: 'alive' | 'dead' | 'unknown', verdict: Verdict][] = [
   ['no lock', { ...fresh, lock: undefined }, 'alive', 'free'],
-  ['no lock, nothing known', { lock: undefined, epoch: 0, holder: undefined, epochTime: undefined }, 'dead', 'free'],
+  ['no lock, nothing known', none, 'dead', 'free'],
   ['dead on this host', fresh, 'dead', 'dead'],
   ['dead on this host, lock from the future', { ...fresh, lock: lockAt(NOW + 1e9) }, 'dead', 'dead'],
-  ['the same pid on another host', { ...fresh, holder: { ...holder, host: 'there' } }, 'dead', 'held'],
+  ['the same pid on another host', { ...fresh, maker: by({ host: 'there' }) }, 'dead', 'held'],
   ['alive', fresh, 'alive', 'held'],
   ['no way to tell', fresh, 'unknown', 'held'],
   ['exactly stale', { ...fresh, lock: lockAt(NOW - STALE) }, 'alive', 'held'],
@@ -26,8 +30,12 @@ const rows: readonly [name: string, seen: Sighting, life: 'alive' | 'dead' | 'un
   ['clock set back since, lock renewed', { ...fresh, epochTime: NOW + 1e9 }, 'alive', 'held'],
   ['from the future', { ...fresh, lock: lockAt(NOW + STALE + 1), epochTime: NOW + STALE + 1 }, 'unknown', 'doubtful'],
   ['year 1970', { ...fresh, lock: lockAt(0), epochTime: 0 }, 'alive', 'doubtful'],
-  ['holder unknown', { ...fresh, holder: undefined }, 'alive', 'doubtful'],
-  ['lock but no epoch', { ...fresh, epoch: 0, holder: undefined, epochTime: undefined }, 'dead', 'doubtful'],
+  ['released', { ...fresh, maker: { kind: 'released', holder } }, 'alive', 'opening'],
+  ['released, no way to tell', { ...fresh, maker: { kind: 'released', holder } }, 'unknown', 'opening'],
+  ['released, and dead since', { ...fresh, maker: { kind: 'released', holder } }, 'dead', 'dead'],
+  ['epoch file unfinished', { ...fresh, maker: { kind: 'unfinished' } }, 'alive', 'opening'],
+  ['epoch file unreadable', { ...fresh, maker: { kind: 'unreadable' } }, 'dead', 'doubtful'],
+  ['lock but no epoch', { ...none, lock: fresh.lock }, 'dead', 'opening'],
 ]
 
 for (const [name, seen, life, verdict] of rows) {
@@ -35,3 +43,17 @@ for (const [name, seen, life, verdict] of rows) {
     t.equal(judge(seen, self(life), NOW, STALE), verdict)
   })
 }
+
+t.test('[F4] isUnchanged notices every sign of life', async (t) => {
+  t.ok(isUnchanged(fresh, { ...fresh, lock: { ...fresh.lock! } }))
+  const changes: Partial<Sighting>[] = [
+    { epoch: 4 },
+    { epochTime: NOW },
+    { lock: undefined },
+    { lock: lockAt(NOW) },
+    { lock: { ...fresh.lock!, inode: 2 } },
+    { maker: { kind: 'released', holder } },
+    { maker: { kind: 'unfinished' } },
+  ]
+  for (const change of changes) t.notOk(isUnchanged(fresh, { ...fresh, ...change }), Object.keys(change).join())
+})

@@ -1,7 +1,7 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
-import type { Environment, FileSystem, ProcessIdentity } from '../../../engine/io/file-system.js'
+import type { Environment, FileHandle, FileSystem, ProcessIdentity } from '../../../engine/io/file-system.js'
 import { memoryEnvironment } from '../../../engine/io/memory-environment.js'
 import { MemoryFileSystem } from '../../../engine/io/memory-file-system.js'
 import { systemError } from '../../../engine/io/system-error.js'
@@ -121,13 +121,15 @@ t.test('[F4] [fault 16] the epoch is durable before the lock is given', async (t
         }
       },
     }) as never
-  await (await open(machine.process(1, { files: noting(machine.files, '') }))).release()
-  t.same(calls, [
+  const lock = await open(machine.process(1, { files: noting(machine.files, '') }))
+  t.same(calls.splice(0), [
     `writeSync ${epochPath(1)}`,
     `sync ${epochPath(1)}`,
     `syncDirectory ${STORE}/epoch`,
     `syncDirectory ${STORE}`,
   ])
+  await lock.release()
+  t.same(calls, [`writeSync ${epochPath(1)}`], 'and once more to say that it is over')
 })
 
 t.test('[F4] old epoch files are removed, the newest sixteen stay', async (t) => {
@@ -294,26 +296,118 @@ t.test(
   '[fault 7] [fault 38] a crash left an empty or damaged epoch file: it counts, and its maker is unknown',
   async (t) => {
     const whole = encodeEpochFile({ pid: 1, host: 'here', incarnation: 'x', since: 0, epoch: 5 }, storeId)
-    for (const bytes of [
-      new Uint8Array(),
-      whole.subarray(0, 30),
-      Buffer.alloc(whole.length),
-      whole,
-      Buffer.alloc(9999),
-    ]) {
+    const altered = Buffer.from(whole)
+    altered[40]! ^= 1
+    const cases: [Uint8Array, number][] = [
+      [new Uint8Array(), 250],
+      [whole.subarray(0, 30), 250],
+      [Buffer.alloc(whole.length), 250],
+      [whole, 4_500], // of another number
+      [altered, 4_500],
+      [Buffer.alloc(9999), 4_500],
+    ]
+    for (const [bytes, watched] of cases) {
       const machine = new Machine()
       machine.files.makeDirectories(`${STORE}/epoch`)
       machine.write(epochPath(4), bytes)
-      t.equal((await open(machine.process(2))).epoch, 5, 'no lock: free')
+      const first = await open(machine.process(2))
+      t.equal(first.epoch, 5, 'no lock: free')
       t.equal(machine.waited, 0)
+      await first.release()
+
+      machine.files.remove(epochPath(5))
+      machine.files.makeDirectory(LOCK)
+      t.equal((await open(machine.process(2))).epoch, 5, 'lock: watched, then taken')
+      t.ok(machine.waited >= watched && machine.waited < watched + 500, `${machine.waited} ms`)
     }
+  },
+)
+
+t.test('[F4] [fault 75] a lock of an opener that made no epoch is taken over in a moment', async (t) => {
+  for (const kind of ['a new store', 'a store that a living process has closed', 'one that lost its lock']) {
     const machine = new Machine()
-    machine.files.makeDirectories(`${STORE}/epoch`)
+    const before = kind === 'a new store' ? undefined : await open(machine.process(1))
+    if (kind === 'one that lost its lock') {
+      machine.files.removeDirectory(LOCK)
+      t.throws(() => before!.check(), { code: 'ERR_LOCK_LOST' })
+    }
+    await before?.release()
     machine.files.makeDirectory(LOCK)
-    machine.write(epochPath(4), new Uint8Array())
-    const lock = await open(machine.process(2))
-    t.equal(lock.epoch, 5, 'lock: watched, then taken')
-    t.ok(machine.waited >= 4_500 && machine.waited < 5_000)
+    const next = await open(machine.process(2))
+    t.ok(machine.waited >= 250 && machine.waited < 500, `${kind}: ${machine.waited} ms`)
+    next.check()
+    await t.rejects(open(machine.process(3)), { code: 'ERR_LOCKED', pid: 2 })
+  }
+})
+
+t.test('[F4] [fault 75] an opener that does make its epoch in time keeps its lock, and is named', async (t) => {
+  const machine = new Machine()
+  await (await open(machine.process(1))).release()
+  machine.files.makeDirectory(LOCK)
+  let polls = 0
+  const watching = machine.process(3, {
+    after: (delay, callback) => {
+      machine.waited += delay
+      const holder = { pid: 2, host: 'here', incarnation: 'start-2', since: machine.clock, epoch: 2 }
+      if (++polls === 5) machine.write(epochPath(2), encodeEpochFile(holder, storeId))
+      setImmediate(callback)
+      return { cancel: () => undefined }
+    },
+  })
+  await t.rejects(open(watching), { code: 'ERR_LOCKED', pid: 2 })
+  t.equal(polls, 5)
+})
+
+t.test('[F4] nobody is named when the one who holds the lock is not known', async (t) => {
+  const machine = new Machine()
+  await (await open(machine.process(1))).release()
+  let time = machine.clock
+  const watching = machine.process(3, {
+    after: (delay, callback) => {
+      machine.waited += delay
+      machine.files.setTimes(LOCK, ++time, time) // one opener after the other
+      setImmediate(callback)
+      return { cancel: () => undefined }
+    },
+  })
+  machine.files.makeDirectory(LOCK)
+  await t.rejects(open(watching), { code: 'ERR_LOCKED', pid: undefined, message: /another process has it open/ })
+})
+
+t.test(
+  '[F4] a note that the lock was released that cannot be written, or is torn, only makes others wait',
+  async (t) => {
+    for (const bytes of [0, 3]) {
+      const machine = new Machine()
+      const failing = (handle: FileHandle): FileHandle =>
+        new Proxy(handle, {
+          get(target, name) {
+            const value: unknown = Reflect.get(target, name, target)
+            if (typeof value !== 'function') return value
+            if (name !== 'writeSync') return value.bind(target) as unknown
+            return (source: Uint8Array, offset: number, _length: number, position: number) => {
+              if (position !== 56) throw systemError('EIO', 'write')
+              return target.writeSync(source, offset, bytes, position)
+            }
+          },
+        })
+      const files = new Proxy(machine.files, {
+        get(target, name) {
+          const value: unknown = Reflect.get(target, name, target)
+          if (typeof value !== 'function') return value
+          return (...args: unknown[]) => {
+            const result: unknown = value.apply(target, args)
+            return name === 'open' && args[1] === 'write' ? failing(result as FileHandle) : result
+          }
+        },
+      })
+      await (await open(machine.process(1, { files }))).release()
+      t.same(machine.names(STORE), ['epoch'])
+      machine.files.makeDirectory(LOCK)
+      await t.rejects(open(machine.process(2)), { code: 'ERR_LOCKED', pid: 1 })
+      machine.alive.set(1, 'dead')
+      t.equal((await open(machine.process(2))).epoch, 2)
+    }
   },
 )
 
