@@ -21,15 +21,25 @@ const MAX_BATCH = 1_000_000
 /** Makes a reader of a source; each iteration opens a source of its own. */
 export function eventReader<Event>(open: () => EventSource, context: IterationContext): EventReader<Event> {
   return {
-    [Symbol.asyncIterator]: () => new EventIterator(open(), context) as unknown as AsyncIterator<Event>,
+    [Symbol.asyncIterator]: () => new EventIterator(opened(open), context) as unknown as AsyncIterator<Event>,
     batches(size) {
       if (!Number.isInteger(size) || size < 1 || size > MAX_BATCH) {
         throw new InvalidArgumentError(`Cannot read batches of ${String(size)} events: a batch has 1 to ${MAX_BATCH}`)
       }
       return {
-        [Symbol.asyncIterator]: () => new BatchIterator(open(), size, context) as unknown as AsyncIterator<Event[]>,
+        [Symbol.asyncIterator]: () =>
+          new BatchIterator(opened(open), size, context) as unknown as AsyncIterator<Event[]>,
       }
     },
+  }
+}
+
+/** Opens a source. Its stream may have to be loaded for that. */
+function opened(open: () => EventSource): EventSource {
+  try {
+    return open()
+  } catch (error) {
+    throw asIoError(error, 'read')
   }
 }
 

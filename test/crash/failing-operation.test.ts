@@ -35,8 +35,10 @@ async function run(seed: number, failAt: number | undefined, faults: Faults): Pr
   const world = new CrashWorld()
   const acknowledged = new Set<number>()
   const errors: unknown[] = []
-  const failed = (error: unknown): void => {
+  const failed = (error: unknown, number?: number): void => {
     errors.push(error)
+    // Refused for itself, because its stream could not be loaded: what is appended later need not wait for it.
+    if (number !== undefined && (error as AnnalsError).code === 'ERR_IO') world.refused.add(number)
   }
   for (let i = 0; i < 2; i++) {
     world.session = i
@@ -57,7 +59,7 @@ async function run(seed: number, failAt: number | undefined, faults: Faults): Pr
     await session.store.close().catch(failed)
   }
   const { operations } = files
-  if (files.openHandles > 0) errors.push(new Error(`${files.openHandles} files were left open`))
+  if (files.openHandles > 0) errors.push(new Error(`left open: ${files.openFiles.join(', ')}`))
   return { disk, world, acknowledged, errors, operations }
 }
 

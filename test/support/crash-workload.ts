@@ -42,8 +42,8 @@ export interface WorkloadOptions {
   readonly durabilities: readonly Durability[]
   /** Called when a commit was acknowledged. */
   readonly acknowledged: (number: number) => void
-  /** Called with each error of an append. Default: throws it. */
-  readonly failed?: (error: unknown) => void
+  /** Called with each error, and the number of the commit that it is about. Default: throws it. */
+  readonly failed?: (error: unknown, number?: number) => void
 }
 
 /** Appends in bursts, and between them does everything else a store does. */
@@ -60,7 +60,12 @@ export async function work({ store, process }: Session, world: CrashWorld, optio
     const burst = 1 + random.below(6)
     for (let i = 0; i < burst; i++) {
       const commit = world.plan(streamsOf(random), random.pick(options.durabilities))
-      waiting.push(world.append(store, commit).then(() => options.acknowledged(commit.number), failed))
+      waiting.push(
+        world.append(store, commit).then(
+          () => options.acknowledged(commit.number),
+          (error: unknown) => failed(error, commit.number),
+        ),
+      )
     }
     if (random.chance(0.7)) await Promise.all(waiting.splice(0))
     const dice = random.below(20)

@@ -14,12 +14,15 @@ export interface Commit {
 /** What a test has asked for, and so what a store may hold: each session a beginning of its commits, and nothing else. */
 export class CrashWorld {
   readonly commits: Commit[] = []
+  /** Commits that were rejected without harm to the writer: later ones of the same session may be there without them. */
+  readonly refused = new Set<number>()
   session = 0
 
   /** A world in which the same has happened so far. */
   copy(): CrashWorld {
     const copy = new CrashWorld()
     copy.commits.push(...this.commits)
+    for (const number of this.refused) copy.refused.add(number)
     copy.session = this.session + 1
     return copy
   }
@@ -64,7 +67,8 @@ export class CrashWorld {
       const first = all[at]
       if (first === undefined || numberOf(first) !== commit.number) {
         expect(!required.has(commit.number), `commit ${commit.number} was acknowledged or served and is gone`)
-        if (!sessions.has(commit.session)) sessions.set(commit.session, commit.number)
+        if (!sessions.has(commit.session) && !this.refused.has(commit.number))
+          sessions.set(commit.session, commit.number)
         continue
       }
       expect(

@@ -63,7 +63,7 @@ export class FaultyFileSystem implements FileSystem {
   /** All operations, once `record` was called. */
   trace: Operation[] | undefined
   readonly #inner: FileSystem
-  readonly #handles = new Set<FileHandle>()
+  readonly #handles = new Map<FileHandle, string>()
   #faults: Faults
   #selected = 0
   #sinceFaults = 0
@@ -95,13 +95,18 @@ export class FaultyFileSystem implements FileSystem {
     this.#frozen = true
   }
 
+  /** Paths and modes of the handles that are open. */
+  get openFiles(): string[] {
+    return [...this.#handles.values()]
+  }
+
   get frozen(): boolean {
     return this.#frozen
   }
 
   /** Closes the inner handles that a frozen or failed test left open. */
   release(): void {
-    for (const handle of this.#handles) handle.close()
+    for (const handle of this.#handles.keys()) handle.close()
     this.#handles.clear()
   }
 
@@ -151,7 +156,7 @@ export class FaultyFileSystem implements FileSystem {
 
   open(path: string, mode: OpenMode): FileHandle {
     const inner = this.#run('open', path, () => this.#inner.open(path, mode))
-    this.#handles.add(inner)
+    this.#handles.set(inner, `${path} (${mode})`)
     this.openHandles++
     return new FaultyHandle(this, inner, path, () => {
       this.#handles.delete(inner)
