@@ -221,7 +221,13 @@ class Acquisition {
   /** Makes the epoch durable. Only then may the caller read the log: the epochs of later writers must be greater. */
   async #finish(claim: Claim, lock: LockDirectory): Promise<WriterLock> {
     const { files } = this.#environment
-    const writer = new HeldWriterLock(this.#environment, this.#directory, this.#epochs, claim.epoch, lock)
+    let writer: HeldWriterLock
+    try {
+      writer = new HeldWriterLock(this.#environment, this.#directory, this.#epochs, claim.epoch, lock)
+    } catch (error) {
+      this.#giveUp(claim, lock)
+      throw error
+    }
     try {
       await settled((done) => claim.file.sync(done)).finally(() => claim.file.close())
       await settled((done) => files.syncDirectory(this.#epochs.path, done))

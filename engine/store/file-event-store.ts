@@ -2,6 +2,7 @@ import { CommitLog } from '../commit-log/commit-log.js'
 import type { PendingGroup } from '../commit-log/group.js'
 import { LogIndexes, readLogIndex, scanLogInto } from '../commit-log/log-index.js'
 import { LogSegmentFile } from '../commit-log/log-segment-file.js'
+import { failureOfWrite } from '../commit-log/write-failure.js'
 import { AnnalsError, asIoError, CorruptionError, quote } from '../errors.js'
 import { EventDecoder, eventTimestamp } from '../format/event-record.js'
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
@@ -165,6 +166,12 @@ export class FileEventStore implements EventStore {
   /** Secures what was recovered; only then may the store be used. */
   async start(): Promise<void> {
     if (this.recovery.damage === undefined) await this.#maintenance.start()
+  }
+
+  /** Gives back what the start has opened, after a failure of it. Writes nothing more and never rejects. */
+  async discard(cause: unknown): Promise<void> {
+    this.#log.fail(failureOfWrite(cause))
+    await this.close().catch(() => {})
   }
 
   append(stream: string, events: readonly NewEvent[], options?: AppendOptions): Promise<AppendResult> {

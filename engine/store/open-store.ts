@@ -73,8 +73,13 @@ async function openLocked(
     recovered,
     report: { ...recovered.report, durationMs: environment.elapsed() - started },
   })
-  await store.start()
-  lock.check()
+  try {
+    await store.start()
+    lock.check()
+  } catch (error) {
+    await store.discard(error)
+    throw error
+  }
   return store
 }
 

@@ -186,9 +186,12 @@ export class Settler {
         await this.#syncFile(next.value)
       }
     }
-    const finished = await Promise.all(Array.from({ length: SYNCS_AT_ONCE }, worker))
-    if (!finished.every(Boolean)) {
+    // All of them, whatever becomes of one: none goes on behind the back of who waits for this.
+    const workers = await Promise.allSettled(Array.from({ length: SYNCS_AT_ONCE }, worker))
+    const failed = workers.find((result) => result.status === 'rejected')
+    if (failed !== undefined || !workers.every((result) => result.status === 'fulfilled' && result.value)) {
       flusher.sealed.push(...sealed)
+      if (failed !== undefined) throw failed.reason
       return false
     }
     await new Promise<void>((resolve, reject) =>

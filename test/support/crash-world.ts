@@ -67,8 +67,8 @@ export class CrashWorld {
       const first = all[at]
       if (first === undefined || numberOf(first) !== commit.number) {
         expect(!required.has(commit.number), `commit ${commit.number} was acknowledged or served and is gone`)
-        if (!sessions.has(commit.session) && !this.refused.has(commit.number))
-          sessions.set(commit.session, commit.number)
+        const breaksOff = !sessions.has(commit.session) && !this.refused.has(commit.number)
+        if (breaksOff) sessions.set(commit.session, commit.number)
         continue
       }
       expect(
