@@ -21,8 +21,9 @@ export const open: Workload = {
   async run(context) {
     const results: Result[] = []
     // With small sizes the two of each kind are alike.
-    for (const name of context.quick ? (['one', 'many'] as const) : open.needs!)
+    for (const name of context.quick ? (['one', 'many'] as const) : open.needs!) {
       results.push(...(await openings(context, name)))
+    }
     return results
   },
 }

@@ -118,7 +118,7 @@ class EventIterator implements AsyncIterableIterator<StoredEvent> {
 
   #fail(error: unknown): Promise<never> {
     this.#finish()
-    // eslint-disable-next-line @typescript-eslint/prefer-promise-reject-errors -- the reason of an AbortSignal may be any value
+     
     return Promise.reject(asIoError(error, 'read'))
   }
 

@@ -10,8 +10,9 @@ t.test(
       const cause = systemError(code, 'write')
       t.match(failureOfWrite(cause), { code: 'ERR_NO_SPACE', message: new RegExp(code), cause })
     }
-    for (const code of ['EIO', 'EACCES', 'EBADF'])
-      {t.match(failureOfWrite(systemError(code, 'write')), { code: 'ERR_IO' })}
+    for (const code of ['EIO', 'EACCES', 'EBADF']) {
+      t.match(failureOfWrite(systemError(code, 'write')), { code: 'ERR_IO' })
+    }
     t.match(failureOfWrite(new TypeError('a bug')), { code: 'ERR_IO', message: /a bug/ })
   },
 )

@@ -12,8 +12,9 @@ const ways: [string, Crc32cMethods][] = [
   ['WebAssembly', new Crc32cMethods(undefined, wasm)],
   ['a stand-in for the addon', new Crc32cMethods((bytes, previous) => bitwise(bytes, 0, bytes.length, previous), wasm)],
 ]
-if (native)
+if (native) {
   ways.push(['native', new Crc32cMethods(native, undefined)], ['native and bulk', new Crc32cMethods(native, wasm)])
+}
 
 const seed = Number(process.env['SEED'] ?? Date.now() % 1e9)
 t.comment(`SEED=${seed}`)
@@ -41,11 +42,13 @@ t.test('[F2] every way computes what the definition says, for all lengths and al
     for (let start = 0; start < 8; start++) {
       const expected = bitwise(bytes, start, start + length, 0)
       for (const [name, methods] of ways) {
-        if (methods.crc(bytes, start, start + length, 0) !== expected)
+        if (methods.crc(bytes, start, start + length, 0) !== expected) {
           throw new Error(`${name}: ${length} bytes from ${start}`)
+        }
       }
-      if (wasm.crc(bytes, start, start + length, 0) !== expected)
+      if (wasm.crc(bytes, start, start + length, 0) !== expected) {
         throw new Error(`copied in: ${length} bytes from ${start}`)
+      }
     }
   }
   t.pass(ways.map(([name]) => name).join(', '))

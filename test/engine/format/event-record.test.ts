@@ -178,8 +178,9 @@ t.test('[fault 50] eventFits refuses every envelope whose lengths go beyond the 
       t.notOk(eventFits(windowOf(bytes), 0, bytes.length), `${value} at byte ${at}`)
     }
   }
-  for (let length = 0; length < EVENT_FIXED_BYTES + 5; length++)
-    {t.notOk(eventFits(windowOf(Buffer.alloc(80, 2)), 0, length))}
+  for (let length = 0; length < EVENT_FIXED_BYTES + 5; length++) {
+    t.notOk(eventFits(windowOf(Buffer.alloc(80, 2)), 0, length))
+  }
   t.notOk(eventFits(windowOf(Buffer.alloc(80)), 0, 80), 'another kind')
   t.end()
 })

@@ -97,8 +97,9 @@ t.test('a stream ends before a gap that damage has left', (t) => {
     [4, 20],
     [6, 30],
     [7, 40],
-  ] as const)
-    {builder.add('a', 1, offset, byte)}
+  ] as const) {
+    builder.add('a', 1, offset, byte)
+  }
   t.same(builder.lookup(streamKey('a')), { firstOffset: 3, bytes: [10, 20] })
   t.end()
 })

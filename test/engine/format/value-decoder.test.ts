@@ -105,7 +105,7 @@ t.test('[fault 57] deep nesting is refused at the first level that is too deep',
     Buffer.from('dcffff'.repeat(24_000), 'hex'),
     Buffer.alloc(5_000_000, 0x91),
     Buffer.from('81a161'.repeat(24_000), 'hex'),
-    Buffer.from('81a9' + '5f5f70726f746f5f5f'.repeat(24_000), 'hex'),
+    Buffer.from(`81a9${'5f5f70726f746f5f5f'.repeat(24_000)}`, 'hex'),
   ]
   for (const bytes of hostile) t.ok(thrownBy(() => codec.decode(bytes)) instanceof ValueFormatError)
 })
@@ -180,7 +180,7 @@ t.test('[fault 59] [fault 60] mutated encodings are decoded or refused, never an
       for (const [place, kind, byte] of mutations) bytes = mutate(bytes, place % bytes.length, kind, byte, tokens)
       const start = Date.now()
       const error = outcome(() => codec.decode(bytes))
-      if (error !== undefined && !(error instanceof ValueFormatError)) throw error
+      if (error !== undefined && !(error instanceof ValueFormatError)) throw error as Error
       if (Date.now() - start > 1000) throw new Error('took too long')
     }),
     { numRuns: 4000 },
@@ -188,7 +188,7 @@ t.test('[fault 59] [fault 60] mutated encodings are decoded or refused, never an
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
       const error = outcome(() => codec.decode(Buffer.from(bytes)))
-      if (error !== undefined && !(error instanceof ValueFormatError)) throw error
+      if (error !== undefined && !(error instanceof ValueFormatError)) throw error as Error
     }),
     { numRuns: 4000 },
   )

@@ -39,11 +39,12 @@ const REFUSED: readonly (readonly [name: string, value: unknown, path: string, r
   [
     'arguments',
     (function () {
+      // eslint-disable-next-line prefer-rest-params -- the arguments object itself is the value
       return arguments
     })(),
     'data',
     /symbol/,
-  ], // eslint-disable-line prefer-rest-params
+  ],
   ['class derived from Map', new (class M extends Map {})(), 'data', /plain data/],
   ['class derived from Array', new (class L extends Array {})(), 'data', /plain data/],
   ['class derived from Date', new (class D extends Date {})(), 'data', /plain data/],
@@ -145,9 +146,10 @@ t.test('[fault 61] what a getter threw is the cause', async (t) => {
   }
   const nothing = {
     get a() {
+      // eslint-disable-next-line @typescript-eslint/only-throw-error -- a getter may throw anything
       throw undefined
     },
-  } // eslint-disable-line @typescript-eslint/only-throw-error
+  }
   t.ok(thrownBy(() => codec.encode(nothing)) instanceof InvalidEventError)
 })
 

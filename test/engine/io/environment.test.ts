@@ -57,7 +57,7 @@ t.test('a timer does not keep the process alive', async (t) => {
   const code = `import(${JSON.stringify(new URL('../../../engine/io/node-environment.js', import.meta.url).href)})
     .then(({ nodeEnvironment }) => nodeEnvironment().after(60000, () => {}))`
   const child = spawn(process.execPath, ['-e', code], { stdio: 'inherit', timeout: 10_000 })
-  const [status] = await once(child, 'exit')
+  const [status] = (await once(child, 'exit')) as [number | null]
   t.equal(status, 0)
 })
 

@@ -75,8 +75,9 @@ t.test('[fault 39] frames before a wrong one are shown, then it is reported with
   const found: number[] = []
   const error = await (async () => {
     while (await reader.advance()) {
-      for (let at = reader.start; at < reader.end; at += reader.window.view.getUint32(at, true))
-        {found.push(reader.base + at)}
+      for (let at = reader.start; at < reader.end; at += reader.window.view.getUint32(at, true)) {
+        found.push(reader.base + at)
+      }
     }
     return undefined
   })().catch((error: unknown) => error)
