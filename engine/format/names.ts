@@ -16,6 +16,8 @@ const PLAIN = /^[a-z0-9_-]{1,180}$/
 const LONGEST_ESCAPED = 180
 const KEPT_OF_LONG = 140
 
+const FIRST_BASE = '0'.repeat(16)
+
 /** Folders that stream files are spread over: `00` … `ff`. */
 export const SHARDS = 256
 
@@ -106,7 +108,7 @@ function isPlain(byte: number): boolean {
 
 /** Returns the file name of a stream segment, or with `.idx` of its index. */
 export function streamFileName(escaped: string, base: number, suffix: '.seg' | '.idx'): string {
-  return `${escaped}@${base.toString().padStart(16, '0')}${suffix}`
+  return `${escaped}@${base === 0 ? FIRST_BASE : base.toString().padStart(16, '0')}${suffix}`
 }
 
 const STREAM_FILE = /^([^@]+)@(\d{16})\.(seg|idx)$/

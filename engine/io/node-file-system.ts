@@ -143,6 +143,7 @@ class NodeFileSystem implements FileSystem {
   open(path: string, mode: OpenMode): FileHandle {
     const calls = this.#calls
     const fd = this.#openDescriptor(path, OPEN_FLAGS[mode])
+    if (mode === 'create') return new NodeFileHandle(calls, path, fd, false) // nothing was there: this is a file
     try {
       // A folder opens for reading, and a FIFO or a device opens and then behaves like no file.
       const found = calls.fstatSync(fd)
