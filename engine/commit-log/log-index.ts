@@ -96,6 +96,24 @@ export class LogIndexes {
   }
 }
 
+/** Takes up the index of a segment of which `end` bytes count: as far as it goes, and the rest from the records. */
+export function resumeLogIndex(
+  files: FileSystem,
+  directory: LogDirectory,
+  handles: ReadHandles,
+  segment: LogSegment,
+  storeId: Buffer,
+  limits: Limits,
+  end: number,
+): IndexBuilder {
+  const path = directory.beside(segment, '.idx')
+  const written = readLogIndex(files, path, segment, storeId, limits.logSegmentBytes * 16) ?? []
+  const entries = written.filter(({ byte }) => byte < end)
+  const builder = IndexBuilder.resume(limits.indexIntervalBytes, entries.slice(0, -1))
+  scanLogInto(builder, handles, segment.path, entries.at(-1)?.byte ?? HEADER_FIXED_BYTES, end)
+  return builder
+}
+
 /** Adds the events of a stretch of a log segment to its index; stops quietly where the records stop being right. */
 export function scanLogInto(
   builder: IndexBuilder,

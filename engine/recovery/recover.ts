@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { LogDirectory, type LogSegment } from '../commit-log/log-directory.js'
 import { CorruptionError, newerVersion } from '../errors.js'
 import { type Checkpoint, CHECKPOINT_FILE, decodeCheckpoint, MAX_CHECKPOINT_BYTES } from '../format/checkpoint.js'
+import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import { ShapeTable } from '../format/shapes.js'
 import type { StreamTable, StreamTableBuilder } from '../format/stream-table.js'
 import type { Environment, FileSystem } from '../io/file-system.js'
@@ -70,7 +71,7 @@ export function recover(
   if (last !== undefined) log.keepUpTo(last.segment)
   const empty = redo.segments.filter(({ segment }) => segment.base >= redo.next.position).map(({ segment }) => segment)
   const redone = redo.segments.filter(({ segment }) => segment.base < redo.next.position)
-  const previous = linkOf(redo.segments, redo.next.position)
+  const previous = linkOf(redo.segments, redo.next.position) ?? linkBefore(files, log, redo.segments[0]?.segment)
   return {
     directory: log,
     shapes,
@@ -115,6 +116,11 @@ function readCheckpoint(
   if (verdict.kind === 'unusable') return { checkpoint: undefined, lost: verdict.reason }
   const { redo } = verdict.checkpoint
   if (redo.position === 0) return { checkpoint: verdict.checkpoint, lost: undefined }
+  // The segment was empty, and a later recovery put one of its own in its place before it could write a checkpoint.
+  const renewed = log.segments.find(({ base, epoch }) => base === redo.base && epoch > redo.epoch)
+  if (renewed !== undefined && redo.position === redo.base) {
+    return { checkpoint: { ...verdict.checkpoint, redo: { ...redo, epoch: renewed.epoch } }, lost: undefined }
+  }
   // What a checkpoint names was durable before it was written: when it is not there, somebody took it away.
   const file = log.beside(redo, '.log')
   const size = files.stat(file)?.size
@@ -122,8 +128,11 @@ function readCheckpoint(
     const loss = new CorruptionError('the log segment is missing', { file, byte: 0 })
     return { checkpoint: undefined, lost: 'it names a log segment that is not there', loss }
   }
+  // The start of a segment is named as soon as the one before is sealed: its name was durable then, its header perhaps not.
   const loss =
-    size < redo.byte ? new CorruptionError('the end of the log segment is missing', { file, byte: size }) : undefined
+    size < redo.byte && redo.byte > HEADER_FIXED_BYTES
+      ? new CorruptionError('the end of the log segment is missing', { file, byte: size })
+      : undefined
   return { checkpoint: verdict.checkpoint, lost: undefined, loss }
 }
 
@@ -200,14 +209,22 @@ export function rebuildTable(
 }
 
 /** What the next segment hangs on: the last one that holds something, or what an empty one hangs on. */
-function linkOf(segments: readonly RedoneSegment[], position: number): Recovered['previous'] {
+function linkOf(segments: readonly RedoneSegment[], position: number): Recovered['previous'] | undefined {
   for (const { segment, header, end } of segments.toReversed()) {
     if (segment.base < position) return { previousBase: segment.base, previousEpoch: segment.epoch, previousEnd: end }
     if (header !== undefined) {
       return { previousBase: header.previousBase, previousEpoch: header.previousEpoch, previousEnd: header.previousEnd }
     }
   }
-  return { previousBase: 0, previousEpoch: 0, previousEnd: 0 }
+  return undefined
+}
+
+/** The same, where a crash has taken even the header of the segment that redo began with: the one before it was cut to what counts. */
+function linkBefore(files: FileSystem, log: LogDirectory, first: LogSegment | undefined): Recovered['previous'] {
+  const before = first && log.segments[log.segments.indexOf(first) - 1]
+  return before === undefined
+    ? { previousBase: 0, previousEpoch: 0, previousEnd: 0 }
+    : { previousBase: before.base, previousEpoch: before.epoch, previousEnd: files.stat(before.path)?.size ?? 0 }
 }
 
 /** Makes durable what was accepted from the end of the log: before that, nobody may see it. */

@@ -1,13 +1,11 @@
 import { CommitLog } from '../commit-log/commit-log.js'
 import type { PendingGroup } from '../commit-log/group.js'
-import { LogIndexes, readLogIndex, scanLogInto } from '../commit-log/log-index.js'
+import { LogIndexes, resumeLogIndex } from '../commit-log/log-index.js'
 import { LogSegmentFile } from '../commit-log/log-segment-file.js'
 import { failureOfWrite } from '../commit-log/write-failure.js'
 import { AnnalsError, asIoError, CorruptionError, quote } from '../errors.js'
 import { EventDecoder, eventTimestamp } from '../format/event-record.js'
-import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import { streamKey } from '../format/names.js'
-import { IndexBuilder } from '../format/sparse-index.js'
 import { ValueDecoder } from '../format/value-decoder.js'
 import type { Environment } from '../io/file-system.js'
 import type { WriterLock } from '../lock/writer-lock.js'
@@ -328,11 +326,7 @@ export class FileEventStore implements EventStore {
     const { files } = this.#environment
     const { limits } = this.#parts.settings
     const { recovered, storeId } = this.#parts
-    const entries =
-      readLogIndex(files, recovered.directory.beside(segment, '.idx'), segment, storeId, limits.logSegmentBytes * 16) ??
-      []
-    const index = IndexBuilder.resume(limits.indexIntervalBytes, entries.slice(0, -1))
-    scanLogInto(index, this.#handles, segment.path, entries.at(-1)?.byte ?? HEADER_FIXED_BYTES, end)
+    const index = resumeLogIndex(files, recovered.directory, this.#handles, segment, storeId, limits, end)
     return LogSegmentFile.resume(files, segment.path, segment.base, segment.epoch, recovered.sequence, end, index)
   }
 }

@@ -1,5 +1,5 @@
 import type { CommitLog } from '../commit-log/commit-log.js'
-import { encodeLogIndex, writeDerived } from '../commit-log/log-index.js'
+import { encodeLogIndex, resumeLogIndex, writeDerived } from '../commit-log/log-index.js'
 import type { LogSegmentFile } from '../commit-log/log-segment-file.js'
 import type { LogSegment } from '../commit-log/log-directory.js'
 import type { Checkpoint, LogPlace } from '../format/checkpoint.js'
@@ -134,8 +134,8 @@ export class Maintenance {
   }
 
   async #afterRecovery(next: LogSegmentFile): Promise<void> {
-    const { parts } = this.#m
-    const { environment, recovered, logPath } = parts
+    const { parts, handles } = this.#m
+    const { environment, recovered, settings, storeId } = parts
     const { files } = environment
     for (const { segment, end, table } of recovered.redone) {
       const handle = files.open(segment.path, 'write')
@@ -144,12 +144,13 @@ export class Maintenance {
       } finally {
         handle.close()
       }
+      const index = resumeLogIndex(files, recovered.directory, handles, segment, storeId, settings.limits, end)
+      index.finish()
+      await this.#writeIndex(segment, index.entries)
       if (table.size > 0) await this.#writeTable(segment, table, end)
     }
     for (const { path } of recovered.empty) if (path !== next.path) files.remove(path)
-    await new Promise<void>((resolve, reject) =>
-      files.syncDirectory(logPath, (error) => (error === null ? resolve() : reject(error))),
-    )
+    await this.#syncNames()
     await this.#moveRedo(placeOf(next))
     this.#settleSoon()
   }
@@ -168,16 +169,12 @@ export class Maintenance {
   }
 
   async #seal(full: LogSegmentFile, next: LogSegmentFile): Promise<void> {
-    const { parts } = this.#m
-    const { environment, logPath } = parts
     await this.#finishSegment(full)
     const segment = { base: full.base, epoch: full.epoch, path: full.path }
     full.index.finish()
-    this.#writeIndex(segment, full.index.entries)
+    await this.#writeIndex(segment, full.index.entries)
     await this.#writeTable(segment, full.table, full.end)
-    await new Promise<void>((resolve, reject) =>
-      environment.files.syncDirectory(logPath, (error) => (error === null ? resolve() : reject(error))),
-    )
+    await this.#syncNames()
     await this.#moveRedo(placeOf(next))
     this.#settler.add({ segment, end: next.base, names: () => this.#namesOf(segment) })
     this.#settler.startSoon()
@@ -193,6 +190,14 @@ export class Maintenance {
   #syncLog(): Promise<void> {
     return new Promise((resolve, reject) =>
       this.#m.log.sync((error) => (error === null ? resolve() : reject(failureOfSync(error)))),
+    )
+  }
+
+  /** Makes the names in the log's folder durable. */
+  #syncNames(): Promise<void> {
+    const { environment, logPath } = this.#m.parts
+    return new Promise((resolve, reject) =>
+      environment.files.syncDirectory(logPath, (error) => (error === null ? resolve() : reject(error))),
     )
   }
 
@@ -217,22 +222,22 @@ export class Maintenance {
     return (table ?? rebuildTable(files, recovered.directory, segment, storeId)).names()
   }
 
-  #writeIndex(segment: LogSegment, entries: readonly IndexEntry[]): void {
-    const { environment, recovered, storeId } = this.#m.parts
-    writeDerived(
-      environment.files,
-      recovered.directory.beside(segment, '.idx'),
-      encodeLogIndex(storeId, segment, entries),
-    )
+  /** Writes the index of a log segment and syncs it: behind the checkpoint nobody would write it again. */
+  #writeIndex(segment: LogSegment, entries: readonly IndexEntry[]): Promise<void> {
+    const { recovered, storeId } = this.#m.parts
+    return this.#writeSynced(recovered.directory.beside(segment, '.idx'), encodeLogIndex(storeId, segment, entries))
   }
 
   /** Writes a stream table and syncs it: the checkpoint will count on it. */
   async #writeTable(segment: LogSegment, table: StreamTableBuilder, end: number): Promise<void> {
-    const { environment, recovered, storeId } = this.#m.parts
-    const { files } = environment
-    const path = recovered.directory.beside(segment, '.tab')
+    const { recovered, storeId } = this.#m.parts
     const header = encodeHeader({ kind: 'T', storeId, base: segment.base, epoch: segment.epoch, previousEnd: end })
-    writeDerived(files, path, Buffer.concat([header, table.encode()]))
+    await this.#writeSynced(recovered.directory.beside(segment, '.tab'), Buffer.concat([header, table.encode()]))
+  }
+
+  async #writeSynced(path: string, contents: Buffer): Promise<void> {
+    const { files } = this.#m.parts.environment
+    writeDerived(files, path, contents)
     const handle = files.open(path, 'write')
     try {
       await new Promise<void>((resolve, reject) => handle.sync((error) => (error === null ? resolve() : reject(error))))
@@ -322,12 +327,13 @@ export class Maintenance {
     await this.#syncLog()
     await this.#finishSegment(segment)
     const file = { base: segment.base, epoch: segment.epoch, path: segment.path }
-    this.#writeIndex(file, segment.index.entries)
+    await this.#writeIndex(file, segment.index.entries)
     const settledSoFar = this.#settledPosition >= this.#redo.position && this.#settler.waiting === 0
     if (settledSoFar && segment.table.size <= SETTLED_AT_CLOSE) {
       await this.#settler.settleNow(segment.table.names())
       this.#settledPosition = this.#m.position()
     } else await this.#writeTable(file, segment.table, segment.end)
+    await this.#syncNames()
     this.#redo = {
       base: segment.base,
       epoch: segment.epoch,
