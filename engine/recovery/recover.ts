@@ -212,7 +212,7 @@ export function rebuildTable(
 function linkOf(segments: readonly RedoneSegment[], position: number): Recovered['previous'] | undefined {
   for (const { segment, header, end } of segments.toReversed()) {
     if (segment.base < position) return { previousBase: segment.base, previousEpoch: segment.epoch, previousEnd: end }
-    if (header !== undefined) {
+    if (segment.base === position && header !== undefined) {
       return { previousBase: header.previousBase, previousEpoch: header.previousEpoch, previousEnd: header.previousEnd }
     }
   }

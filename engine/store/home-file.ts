@@ -47,9 +47,12 @@ export function readHome(files: FileSystem, directory: string): Home {
   return { kind: 'new' }
 }
 
-/** Makes a folder a store, durably. */
-export function writeHome(files: FileSystem, directory: string, storeId: Buffer): Promise<void> {
+/** Makes a folder a store, durably. The home file comes last: where it is the other names are too, also after a power cut. */
+export async function writeHome(files: FileSystem, directory: string, storeId: Buffer): Promise<void> {
   for (const folder of [LOG_FOLDER, STREAMS_FOLDER]) files.makeDirectories(join(directory, folder))
+  await new Promise<void>((resolve, reject) =>
+    files.syncDirectory(directory, (error) => (error === null ? resolve() : reject(error))),
+  )
   return new Promise((resolve, reject) => {
     replaceFile(files, directory, HOME_FILE, encodeHeader({ kind: 'H', storeId }), (error) =>
       error === null ? resolve() : reject(error),
