@@ -152,27 +152,36 @@ class Run {
   }
 }
 
-t.test('[K1] [K2] [K4] [M3] [C1] [R7] whatever is done, the store answers as the model does', { timeout: numRuns * 2000 }, async (t) => {
-  let looks = 0
-  const property = fc.asyncProperty(limits, steps, async (limits, steps) => {
-    const run = new Run(limits)
-    await run.open()
-    for (const [i, step] of steps.entries()) {
-      await run.step(step)
-      // Reading all after each step would hide what only a long quiet stretch brings to light.
-      if (i % 5 === 4) await run.check()
-      looks++
-    }
-    await run.check()
-    await run.store.close()
-    await run.open()
-    await run.check()
-    await run.store.close()
-  })
-  await fc.assert(property, {
-    numRuns,
-    seed,
-    endOnFailure: process.env['ANNALS_PROPERTY_SEED'] === undefined && numRuns > 1000,
-  })
-  t.ok(looks > numRuns * 5, `seed ${seed}: ${looks} steps`)
-})
+t.test(
+  '[K1] [K2] [K4] [M3] [C1] [R7] whatever is done, the store answers as the model does',
+  { timeout: numRuns * 2000 },
+  async (t) => {
+    let looks = 0
+    const property = fc.asyncProperty(limits, steps, async (limits, steps) => {
+      const run = new Run(limits)
+      await run.open()
+      for (const [i, step] of steps.entries()) {
+        await run.step(step)
+        // Reading all after each step would hide what only a long quiet stretch brings to light.
+        if (i % 5 === 4) await run.check()
+        looks++
+      }
+      await run.check()
+      await run.store.close()
+      await run.open()
+      await run.check()
+      await run.store.close()
+    })
+    t.comment(`seed ${seed}`)
+    // A run that hangs is a failure, and shrinking one ends in time to be printed.
+    const shrinkUntil = Math.max(90_000, numRuns * 250)
+    await fc.assert(property, {
+      numRuns,
+      seed,
+      timeout: 20_000,
+      interruptAfterTimeLimit: shrinkUntil,
+      markInterruptAsFailure: true,
+    })
+    t.ok(looks > numRuns * 5, `seed ${seed}: ${looks} steps`)
+  },
+)
