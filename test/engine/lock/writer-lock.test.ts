@@ -411,6 +411,38 @@ t.test(
   },
 )
 
+t.test('[F4] [fault 75] an opener that gives up after it made its epoch is not taken for the holder', async (t) => {
+  const machine = new Machine()
+  await open(machine.process(1))
+  machine.alive.set(1, 'dead')
+  let time = machine.clock
+  const touch = () => machine.files.setTimes(LOCK, ++time, time) // somebody else's, again and again
+  const files = new Proxy(machine.files, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) => {
+        if (name === 'open' && args[1] === 'create') touch()
+        return value.apply(target, args) as unknown
+      }
+    },
+  })
+  const unlucky = machine.process(2, {
+    files,
+    after: (delay, callback) => {
+      machine.waited += delay
+      touch()
+      setImmediate(callback)
+      return { cancel: () => undefined }
+    },
+  })
+  await t.rejects(open(unlucky), { code: 'ERR_LOCKED', pid: undefined })
+  t.same(machine.names(`${STORE}/epoch`), ['0000000001', '0000000002'])
+  machine.waited = 0
+  t.equal((await open(machine.process(3))).epoch, 3)
+  t.ok(machine.waited < 500)
+})
+
 t.test('[fault 84] the folder is removed, moved away, or replaced by a copy', async (t) => {
   const machine = new Machine()
   const first = await open(machine.process(1))
