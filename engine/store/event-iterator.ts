@@ -118,7 +118,7 @@ class EventIterator implements AsyncIterableIterator<StoredEvent> {
 
   #fail(error: unknown): Promise<never> {
     this.#finish()
-     
+
     return Promise.reject(asIoError(error, 'read'))
   }
 
