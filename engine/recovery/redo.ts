@@ -132,10 +132,16 @@ export class RedoReader {
       const scanner = new GroupScanner(handle, this.#storeId, MAX_GROUP_BYTES)
       const begin = from ?? header?.length ?? HEADER_FIXED_BYTES
       const end = successor?.previousEnd ?? Infinity
-      if (header === undefined) {
-        this.#noteDamage(segment.path, 0, 'the header of the log segment is damaged', begin, scanner, {
-          ...next,
-          epoch: segment.epoch,
+      const expected = { ...next, epoch: Math.max(next.epoch, segment.epoch) }
+      if (
+        header === undefined &&
+        (begin > HEADER_FIXED_BYTES || // a checkpoint that names a place behind it was written after it was synced
+          (successor !== undefined && successor.durable > next.sequence) ||
+          isDurableHeader(scanner, begin, expected))
+      ) {
+        this.#damage ??= new CorruptionError('the header of the log segment is damaged', {
+          file: segment.path,
+          byte: 0,
         })
       }
       const visit: GroupVisitor = (group, window, start, bodyEnd) => {
@@ -144,7 +150,7 @@ export class RedoReader {
         this.#bytes += bodyEnd - start
         this.#frames(window, start, bodyEnd, group.byte + GROUP_BYTES - start, table)
       }
-      let stop = scanner.scan(begin, end, { ...next, epoch: Math.max(next.epoch, segment.epoch) }, visit)
+      let stop = scanner.scan(begin, end, expected, visit)
       for (;;) {
         const evidence = stop.byte >= end ? { behind: 'none' as const, nextGroup: undefined } : scanner.behind(stop)
         const durable =
@@ -187,19 +193,6 @@ export class RedoReader {
     } finally {
       handle.close()
     }
-  }
-
-  /** Notes that a header is damaged, unless nothing valid stands in the file: then it was never synced and never counted. */
-  #noteDamage(
-    file: string,
-    byte: number,
-    reason: string,
-    from: number,
-    scanner: GroupScanner,
-    next: ExpectedGroup,
-  ): void {
-    const stop: ScanStop = { byte: from - 1, found: 'invalid', reason, next, durable: next.sequence }
-    if (scanner.behind(stop).behind !== 'none') this.#damage ??= new CorruptionError(reason, { file, byte })
   }
 
   #header(handle: FileHandle, path: string): { readonly header: FileHeader; readonly length: number } | undefined {
@@ -272,6 +265,16 @@ export class RedoReader {
       at += length
     }
   }
+}
+
+/**
+ * Tells from the groups of a segment whether its header was once durable: a later one says so of the first group, which was
+ * never synced before the header; or the first is right, which stands in the same sector and can have survived only with it.
+ */
+function isDurableHeader(scanner: GroupScanner, begin: number, first: ExpectedGroup): boolean {
+  const stop = scanner.scan(begin, Infinity, first, () => undefined)
+  if (stop.byte > begin) return true
+  return scanner.behind({ ...stop, byte: begin - 1 }).behind === 'durable'
 }
 
 /**

@@ -4,6 +4,7 @@
  */
 import t from 'tap'
 import { CorruptionError, type StoredEvent } from '../../engine/index.js'
+import type { Durability } from '../../engine/types/durability.js'
 import { CrashDisk } from '../support/crash-disk.js'
 import { CrashWorld } from '../support/crash-world.js'
 import { openSession, STORE_PATH } from '../support/crash-workload.js'
@@ -22,14 +23,14 @@ interface Small {
 }
 
 /** A store of five commits, each a group of its own; closed, or as a kill leaves it. */
-async function small(closed: boolean): Promise<Small> {
+async function small(closed: boolean, durability: Durability = 'fsync'): Promise<Small> {
   const disk = new CrashDisk()
   const world = new CrashWorld()
   const { store } = await openSession(disk, 1, {})
   const ends: number[] = []
   let log = ''
   for (const streams of COMMITS) {
-    await world.append(store, world.plan(streams, 'fsync'))
+    await world.append(store, world.plan(streams, durability))
     log = `${STORE_PATH}/log/${disk.list(`${STORE_PATH}/log`).find((name) => name.endsWith('.log'))!}`
     ends.push((ends.at(-1) ?? 96) + store.stats().appends.bytes - ends.reduce((_, end) => end - 96, 0))
   }
@@ -163,4 +164,19 @@ t.test('[fault 6] valid groups of this store behind the end of the log are not t
   // Cut in the middle of the third group, with the last two behind it: sectors of an older life of these blocks.
   const torn = put(cut(disk, log, ends[1]! + 50), log, bytes.subarray(ends[2]), ends[1]! + 50)
   await t.resolves(holds(torn, world, 2), 'old groups behind a torn one')
+})
+
+t.test('[fault 3] [fault 41] a header that is gone with its sector is damage only where it was durable', async (t) => {
+  const relaxed = await small(false, 'os')
+  const lost = put(relaxed.disk, relaxed.log, Buffer.alloc(512), 0)
+  await t.resolves(holds(lost, relaxed.world, 0), 'nobody has synced it: the log begins anew')
+
+  const { store } = await openSession(put(relaxed.disk, relaxed.log, Buffer.alloc(96), 0), 5, {})
+  t.match(store.recovery.damage, { file: relaxed.log, byte: 0 }, 'a power cut does not take a part of a sector')
+  await store.close()
+
+  const durable = await small(false)
+  const { store: other } = await openSession(put(durable.disk, durable.log, Buffer.alloc(512), 0), 5, {})
+  t.match(other.recovery.damage, { file: durable.log, byte: 0 }, 'later groups say that it was durable')
+  await other.close()
 })
