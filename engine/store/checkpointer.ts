@@ -14,6 +14,8 @@ export class Checkpointer {
   readonly #temporary: string
   #writing: Promise<void> = Promise.resolve()
   written = 0
+  /** The last write has failed: the next makes up for it. */
+  owed = false
 
   constructor(files: FileSystem, directory: string, storeId: Buffer, epoch: number) {
     this.#files = files
@@ -25,23 +27,43 @@ export class Checkpointer {
   /** Removes what writers that were killed in mid-write have left. */
   removeLeftovers(): void {
     for (const name of this.#files.list(this.#directory)) {
-      if (LEFTOVER.test(name) && name !== this.#temporary) this.#files.remove(join(this.#directory, name))
+      if (!LEFTOVER.test(name) || name === this.#temporary) continue
+      try {
+        this.#files.remove(join(this.#directory, name))
+      } catch {
+        // Takes a little space and means nothing; the next writer tries again.
+      }
     }
   }
 
-  /** Writes the checkpoint that `make` returns when its turn comes. */
+  /**
+   * The same, where nobody asked for it. Returns false when the system refused: the old checkpoint stays, and opening reads more of
+   * the log; no append depends on it. Every write makes a file of its own, so none syncs again what a failed sync gave up.
+   */
+  async tryWrite(make: () => Checkpoint): Promise<boolean> {
+    try {
+      await this.write(make)
+      return true
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).syscall === undefined) throw error
+      return false
+    }
+  }
+
+  /** Writes the checkpoint that `make` returns when its turn comes. Rejects with what the system reports. */
   write(make: () => Checkpoint): Promise<void> {
     const write = (): Promise<void> =>
       new Promise((resolve, reject) => {
         const bytes = encodeCheckpoint(this.#storeId, make())
         const written: Done = (error) => {
+          this.owed = error !== null
           if (error !== null) return reject(error)
           this.written++
           resolve()
         }
         replaceFile(this.#files, this.#directory, CHECKPOINT_FILE, bytes, written, this.#temporary)
       })
-    const written = this.#writing.then(write, write)
+    const written = this.#writing.then(write)
     this.#writing = written.catch(() => {})
     return written
   }

@@ -16,7 +16,7 @@ import type { StreamState } from '../streams/stream-state.js'
 import { failureOfSync, failureOfWrite } from '../commit-log/write-failure.js'
 import { Checkpointer } from './checkpointer.js'
 import type { StoreParts } from './file-event-store.js'
-import { Settler } from './settler.js'
+import { removeOrLeave, Settler } from './settler.js'
 import type { StoreStats } from './stats.js'
 import { WriteBehind } from './write-behind.js'
 
@@ -149,9 +149,10 @@ export class Maintenance {
       await this.#writeIndex(segment, index.entries)
       if (table.size > 0) await this.#writeTable(segment, table, end)
     }
-    for (const { path } of recovered.empty) if (path !== next.path) files.remove(path)
+    for (const { path } of recovered.empty) if (path !== next.path) removeOrLeave(files, path)
     await this.#syncNames()
-    await this.#moveRedo(placeOf(next))
+    this.#redo = placeOf(next)
+    await this.#checkpointer.tryWrite(() => this.#state(false))
     this.#settleSoon()
   }
 
@@ -175,7 +176,8 @@ export class Maintenance {
     await this.#writeIndex(segment, full.index.entries)
     await this.#writeTable(segment, full.table, full.end)
     await this.#syncNames()
-    await this.#moveRedo(placeOf(next))
+    this.#redo = placeOf(next)
+    await this.#checkpointer.tryWrite(() => this.#state(false))
     this.#settler.add({ segment, end: next.base, names: () => this.#namesOf(segment) })
     this.#settler.startSoon()
   }
@@ -246,14 +248,9 @@ export class Maintenance {
     }
   }
 
-  async #moveRedo(redo: LogPlace): Promise<void> {
-    this.#redo = redo
-    await this.#checkpointer.write(() => this.#state(false))
-  }
-
-  async #settled(position: number): Promise<void> {
+  #settled(position: number): Promise<boolean> {
     this.#settledPosition = Math.max(this.#settledPosition, position)
-    await this.#checkpointer.write(() => this.#state(false))
+    return this.#checkpointer.tryWrite(() => this.#state(false))
   }
 
   #state(clean: boolean): Checkpoint {
@@ -284,11 +281,16 @@ export class Maintenance {
     await this.writeBehind.flush()
     await this.#sealing
     await this.#settler.start()
-    if (segment === undefined || place === undefined || !this.#isSettledTo(segment.base)) return
-    await this.#settler.settleNow(segment.table.names())
-    if (log.segment !== segment) return // full meanwhile: sealing it moves the checkpoint on
-    this.#settledPosition = place.position
-    await this.#moveRedo(place)
+    if (segment !== undefined && place !== undefined && this.#isSettledTo(segment.base)) {
+      await this.#settler.settleNow(segment.table.names())
+      if (log.segment === segment) {
+        this.#settledPosition = place.position
+        this.#redo = place
+        return this.#checkpointer.write(() => this.#state(false))
+      }
+      await this.#sealing // full meanwhile: sealing it moves the checkpoint on
+    }
+    if (this.#checkpointer.owed) await this.#checkpointer.write(() => this.#state(false))
   }
 
   /** Tells whether everything below the base of a segment is in fsynced stream segments. */

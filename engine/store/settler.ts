@@ -1,5 +1,5 @@
 import type { LogDirectory, LogSegment } from '../commit-log/log-directory.js'
-import type { Environment, FileHandle } from '../io/file-system.js'
+import type { Environment, FileHandle, FileSystem } from '../io/file-system.js'
 import { isSystemError } from '../io/system-error.js'
 import type { Limits } from '../limits.js'
 import type { Unsettled } from '../recovery/unsettled.js'
@@ -32,8 +32,8 @@ export interface SettlerParts {
   readonly unsettled: Unsettled
   /** Position behind the last event that earlier sessions left unsettled. */
   readonly inheritedEnd: number
-  /** Every event below this position is in fsynced stream segments: to be written to the checkpoint. */
-  readonly settled: (position: number) => Promise<void>
+  /** Every event below this position is in fsynced stream segments: to be written to the checkpoint. False when that failed. */
+  readonly settled: (position: number) => Promise<boolean>
   readonly failed: (error: unknown) => void
 }
 
@@ -44,6 +44,8 @@ export interface SettlerParts {
 export class Settler {
   readonly #parts: SettlerParts
   readonly #waiting: Stretch[] = []
+  /** Stream tables that are of no use once the checkpoint says so. */
+  readonly #settledTables: string[] = []
   #flushed = 0
   #inherited: boolean
   #running: Promise<void> | undefined
@@ -136,9 +138,11 @@ export class Settler {
       this.#inherited = false
       unsettled.clear()
     }
-    await settled(end)
+    this.#settledTables.push(...[...inherited, ...stretches].map(({ segment }) => log.beside(segment, '.tab')))
+    const written = await settled(end)
     this.passes++
-    for (const { segment } of [...inherited, ...stretches]) removeTable(environment, log.beside(segment, '.tab'))
+    // As long as the checkpoint does not say so, the next opening wants them.
+    if (written) for (const path of this.#settledTables.splice(0)) removeOrLeave(environment.files, path)
   }
 
   /** First use of every stream with unproven events: checks its files and takes from the log what they lack. False: one is damaged. */
@@ -248,10 +252,11 @@ export class Settler {
   }
 }
 
-function removeTable({ files }: Environment, path: string): void {
+/** Removes a file that is of no use any more, and does no harm either. */
+export function removeOrLeave(files: FileSystem, path: string): void {
   try {
     files.remove(path)
   } catch {
-    // Of no use any more, and no harm; made or removed again with the next seal.
+    // It takes space, and that is all.
   }
 }
