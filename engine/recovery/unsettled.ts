@@ -62,6 +62,11 @@ export class Unsettled {
     return Infinity
   }
 
+  /** Byte of a segment from which on it may not be on the disk, or one before that. */
+  unprovenByte(key: StreamKey, base: number): number {
+    return this.#loader.startBefore(key, base, this.unprovenFrom(key))
+  }
+
   load(key: StreamKey): StreamState {
     const entries: { readonly segment: LogSegment; readonly entry: StreamEntry }[] = []
     for (const { segment, table } of this.#segments) {

@@ -1,6 +1,7 @@
 import type { LogDirectory, LogSegment } from '../commit-log/log-directory.js'
 import type { Environment, FileHandle, FileSystem } from '../io/file-system.js'
 import { isSystemError } from '../io/system-error.js'
+import { readFullySync, writeFullySync } from '../io/transfer.js'
 import type { Limits } from '../limits.js'
 import type { Unsettled } from '../recovery/unsettled.js'
 import type { StreamCatalog } from '../streams/stream-catalog.js'
@@ -9,8 +10,16 @@ import type { StreamFlusher } from '../streams/stream-flush.js'
 import { CorruptionError } from '../errors.js'
 import { turn, type WriteBehind } from './write-behind.js'
 
+/** Bytes written again at a time: flushes may go on in between. */
+const REWRITE_BYTES = 256 * 1024
 /** Files synced at a time: leaves threads of the pool to the log. */
 const SYNCS_AT_ONCE = 2
+
+/** A file to sync. `writeFrom`: an earlier session wrote to it from there on, so it is written again first. */
+interface FileToSync {
+  readonly path: string
+  readonly writeFrom?: number | undefined
+}
 
 /** A stretch of the log whose events are in stream segments that nobody has synced yet. */
 export interface Stretch {
@@ -173,19 +182,19 @@ export class Settler {
   async #sync(names: ReadonlySet<string>, inherited: ReadonlySet<string> = new Set()): Promise<boolean> {
     const { flusher, streams } = this.#parts
     const sealed: string[] = []
-    const pathsOf = (name: string): string[] => this.#pathsOf(name, inherited.has(name))
-    const paths = (function* () {
-      for (const name of names) yield* pathsOf(name)
+    const filesOf = (name: string): FileToSync[] => this.#filesOf(name, inherited.has(name))
+    const files = (function* (): Generator<FileToSync> {
+      for (const name of names) yield* filesOf(name)
       while (flusher.sealed.length > 0) {
         const path = flusher.sealed.pop()!
         sealed.push(path)
-        yield path
+        yield { path }
       }
     })()
     const worker = async (): Promise<boolean> => {
       for (;;) {
         if (this.#stopped) return false
-        const next = paths.next()
+        const next = files.next()
         if (next.done === true) return true
         await this.#syncFile(next.value)
       }
@@ -205,17 +214,17 @@ export class Settler {
   }
 
   /** The segments of a stream to sync: its last, and of one that an earlier session wrote to every one that it may have written. */
-  #pathsOf(name: string, inherited: boolean): string[] {
+  #filesOf(name: string, inherited: boolean): FileToSync[] {
     const { catalog, streams, unsettled } = this.#parts
     try {
       const state = catalog.get(name)
       const { key, last, bases } = state
-      if (!inherited) return last === undefined ? [] : [streams.segmentPath(key, last.base)]
+      if (!inherited) return last === undefined ? [] : [{ path: streams.segmentPath(key, last.base) }]
       streams.noteCreated(key)
       const unproven = unsettled.unprovenFrom(key)
       return bases
         .filter((_, i) => (bases[i + 1] ?? Infinity) >= unproven)
-        .map((base) => streams.segmentPath(key, base))
+        .map((base) => ({ path: streams.segmentPath(key, base), writeFrom: unsettled.unprovenByte(key, base) }))
     } catch (error) {
       if (error instanceof CorruptionError) return [] // reported to who reads that stream, and by verify
       throw error
@@ -235,7 +244,7 @@ export class Settler {
     }
   }
 
-  async #syncFile(path: string): Promise<void> {
+  async #syncFile({ path, writeFrom }: FileToSync): Promise<void> {
     let handle: FileHandle
     try {
       handle = this.#parts.environment.files.open(path, 'write')
@@ -244,6 +253,7 @@ export class Settler {
       throw error
     }
     try {
+      if (writeFrom !== undefined) await writeAgain(handle, writeFrom)
       await new Promise<void>((resolve, reject) => handle.sync((error) => (error === null ? resolve() : reject(error))))
       this.filesSynced++
     } finally {
@@ -258,5 +268,21 @@ export function removeOrLeave(files: FileSystem, path: string): void {
     files.remove(path)
   } catch {
     // It takes space, and that is all.
+  }
+}
+
+/**
+ * Writes what stands in a file over itself. The session that wrote it may have failed to sync it: the system tells that once, and from
+ * then on holds pages as clean that never reached the disk, so that another sync would succeed and do nothing. Costs a copy within
+ * the page cache of what was written since the last settling, which for most streams is a few records; a fresh file for each segment
+ * would be a copy of the whole, up to the size of a segment for every stream in use.
+ */
+async function writeAgain(handle: FileHandle, from: number): Promise<void> {
+  const piece = Buffer.allocUnsafe(Math.min(REWRITE_BYTES, Math.max(0, handle.size() - from)))
+  for (let at = from; piece.length > 0; at += piece.length) {
+    const length = readFullySync(handle, piece, 0, piece.length, at)
+    writeFullySync(handle, piece, 0, length, at)
+    if (length < piece.length) return
+    await turn()
   }
 }

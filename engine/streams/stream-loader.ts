@@ -190,6 +190,14 @@ export class StreamLoader {
     return scanFrames(windowOf(rest.subarray(0, got)), from.byte, 0, from.number, key, MAX_COMMIT_BYTES)
   }
 
+  /** Returns a byte of a segment at or before the event with an offset, near it where the index can tell. */
+  startBefore(key: StreamKey, base: number, offset: number): number {
+    if (offset <= base) return 0
+    const handle = this.#handles.get(this.#directory.segmentPath(key, base))
+    const entry = findEntry(readIndex(this.#directory, key, base) ?? [], offset)
+    return this.#isEventAt(handle, handle.size(), entry?.byte, entry?.number, key) ? entry!.byte : 0
+  }
+
   /** An index is never trusted: an event with that offset must start there. */
   #isEventAt(
     handle: FileHandle,
