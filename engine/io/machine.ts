@@ -35,3 +35,14 @@ export function machine(): Pick<Environment, 'now' | 'elapsed' | 'random' | 'soo
     },
   }
 }
+
+/** The clock of this machine, whatever clock the engine was given: for talking to libraries that look at it themselves. */
+export function wallClock(): number {
+  return Date.now()
+}
+
+/** Keeps the process alive until the function returned is called: timers of an environment do not. */
+export function holdProcess(): () => void {
+  const timer = setInterval(() => undefined, 60_000)
+  return () => clearInterval(timer)
+}

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { AnnalsError, quote, StoreLockedError } from '../errors.js'
 import type { Done, Environment, FileHandle } from '../io/file-system.js'
+import { holdProcess } from '../io/machine.js'
 import { isSystemError } from '../io/system-error.js'
 import type { Holder } from './epoch-file.js'
 import { EpochFolder } from './epoch-folder.js'
@@ -259,10 +260,9 @@ function settled(call: (done: Done) => void): Promise<void> {
 /** Waits by the clock of the environment. Its timers let the process end, which must not happen in mid-opening. */
 function pause(environment: Environment, milliseconds: number): Promise<void> {
   return new Promise((resolve) => {
-    // eslint-disable-next-line no-restricted-globals -- tells no time, only holds the process
-    const alive = setInterval(() => undefined, 60_000)
+    const letGo = holdProcess()
     environment.after(milliseconds, () => {
-      clearInterval(alive)
+      letGo()
       resolve()
     })
   })

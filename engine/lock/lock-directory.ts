@@ -1,6 +1,7 @@
 import lockfile from 'proper-lockfile'
 import { AnnalsError, quote } from '../errors.js'
 import type { Environment, FileStat, FileSystem } from '../io/file-system.js'
+import { wallClock } from '../io/machine.js'
 import { isSystemError, systemError } from '../io/system-error.js'
 
 /** How a lock directory is recognised. */
@@ -135,7 +136,7 @@ export class LockDirectory {
     }
     const found = this.#environment.files.stat(this.path)
     if (found === undefined) throw systemError('ENOENT', 'stat', this.path)
-    return new Date(isSameLock(found, this.#replaces) ? 0 : Date.now())
+    return new Date(isSameLock(found, this.#replaces) ? 0 : wallClock())
   }
 
   #renew(believed: Date): void {

@@ -15,7 +15,8 @@ import { eachSoundEvent } from './repair-events.js'
 import type { Repairs } from './repair-plan.js'
 import { RecordCheck } from './verify-event.js'
 import type { VerifyContext } from './verify-context.js'
-import { LogVerifier, type LogSink } from './verify-log.js'
+import type { LogSink } from './log-sink.js'
+import { LogVerifier } from './verify-log.js'
 
 const CRC_OF_HEADER_AT = 16
 

@@ -9,8 +9,8 @@ import { eachSoundEvent, eachStreamEvent } from './repair-events.js'
 import { buildGroups, likest } from './repair-groups.js'
 import type { Repairs } from './repair-plan.js'
 import type { VerifyContext } from './verify-context.js'
-import type { DamagedStretch } from './verify-damaged-log.js'
-import { LogVerifier, type LogSink, type MissingSegment, type SegmentLink } from './verify-log.js'
+import type { DamagedStretch, LogSink, MissingSegment, SegmentLink } from './log-sink.js'
+import { LogVerifier } from './verify-log.js'
 
 /** Damage of the log, as it is found by reading it. */
 class LogDamage implements LogSink {

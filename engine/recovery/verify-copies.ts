@@ -8,7 +8,7 @@ import type { OpenFinding } from './findings.js'
 import { report, type VerifyContext } from './verify-context.js'
 import type { CopyLedger } from './verify-ledger.js'
 import type { LogDerived } from './verify-derived.js'
-import type { LogSink } from './verify-log.js'
+import type { LogSink } from './log-sink.js'
 
 /** Events of a stream that may be in the log only. */
 export interface UnsettledStream {

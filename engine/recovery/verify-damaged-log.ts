@@ -1,4 +1,3 @@
-import type { ExpectedGroup } from '../commit-log/group-scan.js'
 import type { LogSegment } from '../commit-log/log-directory.js'
 import { EventDecoder, eventFits, eventOffset, eventPosition } from '../format/event-record.js'
 import { FRAME_EVENT, FRAME_GROUP, FRAME_KIND, FRAME_SHAPE, type Window } from '../format/frame.js'
@@ -10,22 +9,10 @@ import { reasonOf } from '../segment/frame-reader.js'
 import type { OpenFinding } from './findings.js'
 import { report, type VerifyContext } from './verify-context.js'
 import { FrameWalk } from './verify-frames.js'
-import type { LogSink } from './verify-log.js'
+import type { DamagedStretch, LogSink } from './log-sink.js'
 
 /** Lost events that get a finding each, in one stretch. */
 const MAX_NAMED = 256
-
-/** A stretch of a log segment that was durable and is not right. */
-export interface DamagedStretch {
-  readonly from: number
-  readonly to: number
-  /** What should stand at its start. */
-  readonly expected: ExpectedGroup
-  /** What stands behind it; undefined when that cannot be told. */
-  readonly next: ExpectedGroup | undefined
-  /** Why the group at its start does not count. */
-  readonly reason: string
-}
 
 /**
  * Reads a damaged stretch record by record: what is sound is taken, what is not is reported with the positions that are gone.

@@ -8,46 +8,12 @@ import type { FileHandle } from '../io/file-system.js'
 import type { OpenFinding } from './findings.js'
 import { report, type VerifyContext } from './verify-context.js'
 import { expectedOf, groupEnd, type Head, readLogHead } from './verify-log-head.js'
-import { type DamagedStretch, readDamaged } from './verify-damaged-log.js'
+import type { LogSink, SegmentLink } from './log-sink.js'
+import { readDamaged } from './verify-damaged-log.js'
 import { verdictOf } from './verdict.js'
 
 /** No group of any store is longer, whatever its limits were. */
 const MAX_GROUP_BYTES = 2 ** 31
-
-/** What the log holds, in order. */
-export interface LogSink {
-  /** `wrong`: its header is, and the first event may tell more about it. */
-  segment(segment: LogSegment, wrong: OpenFinding | undefined): void
-  /** A sound event record. */
-  event(window: Window, at: number, length: number, byte: number, segment: LogSegment): void
-  /** The log does not have the events of these positions any more. */
-  lost(from: number, to: number): void
-  /** A group starts here, or the segment ends here. */
-  place(segment: LogSegment, byte: number, next: ExpectedGroup): void
-  /** The segment was read. `whole`: all of it was sound. */
-  finished(segment: LogSegment, end: number, whole: boolean): void
-  /** What is to be healed: a header, a stretch, a whole segment. */
-  damagedHeader?(segment: LogSegment, link: SegmentLink): void
-  damaged?(segment: LogSegment, stretch: DamagedStretch): void
-  missing?(missing: MissingSegment): void
-}
-
-/** A log segment that is gone: its name, where it should begin, and what comes behind it. */
-export interface MissingSegment {
-  readonly segment: LogSegment
-  readonly link: SegmentLink
-  readonly next: ExpectedGroup
-  /** Bytes of it that count. */
-  readonly end: number
-}
-
-/** What the header of a log segment says beside its name. */
-export interface SegmentLink {
-  readonly previousBase: number
-  readonly previousEpoch: number
-  readonly previousEnd: number
-  readonly sequence: number
-}
 
 /** What stands behind the last group that is right and was never proved to be durable. */
 export interface LogTail {

@@ -1,6 +1,7 @@
 import { AnnalsError, asIoError, InvalidArgumentError } from '../errors.js'
 import type { EventReader } from '../types/event-store.js'
 import type { StoredEvent } from '../types/event.js'
+import { turn } from './write-behind.js'
 
 /** Where an iteration takes its events from, some at a time. */
 export interface EventSource {
@@ -14,6 +15,8 @@ export interface IterationContext {
   readonly closed: () => boolean
 }
 
+/** After so many events that were at hand, everything else in the process has its turn: a read must not starve writers. */
+const EVENTS_A_TURN = 2048
 /** Decoded at a time for an iteration event by event: enough to make decoding cheap, few enough to hold in memory. */
 const CHUNK = 64
 const MAX_BATCH = 1_000_000
@@ -59,6 +62,7 @@ class EventIterator implements AsyncIterableIterator<StoredEvent> {
   #at = 0
   #done = false
   #pending: Promise<unknown> | undefined
+  #sinceTurn = 0
 
   constructor(source: EventSource, context: IterationContext) {
     this.#source = source
@@ -93,8 +97,12 @@ class EventIterator implements AsyncIterableIterator<StoredEvent> {
     try {
       assertOpen(this.#context)
       const chunk = this.#source.next(CHUNK)
-      if (Array.isArray(chunk)) return Promise.resolve(this.#take(chunk))
-      const result = chunk.then((events) => {
+      if (Array.isArray(chunk)) {
+        this.#sinceTurn += chunk.length
+        if (this.#sinceTurn < EVENTS_A_TURN) return Promise.resolve(this.#take(chunk))
+      }
+      this.#sinceTurn = 0
+      const result = (Array.isArray(chunk) ? turn().then(() => chunk) : chunk).then((events) => {
         this.#pending = undefined
         assertOpen(this.#context)
         return this.#take(events)
@@ -137,6 +145,7 @@ class BatchIterator implements AsyncIterableIterator<StoredEvent[]> {
   readonly #context: IterationContext
   #turn: Promise<unknown> = Promise.resolve()
   #done = false
+  #sinceTurn = 0
 
   constructor(source: EventSource, size: number, context: IterationContext) {
     this.#source = source
@@ -167,6 +176,11 @@ class BatchIterator implements AsyncIterableIterator<StoredEvent[]> {
         assertOpen(this.#context)
         const next = this.#source.next(this.#size - batch.length)
         const events = Array.isArray(next) ? next : await next
+        this.#sinceTurn += events.length
+        if (this.#sinceTurn >= EVENTS_A_TURN) {
+          this.#sinceTurn = 0
+          await turn()
+        }
         if (events.length === 0) {
           this.#done = true
           break

@@ -8,7 +8,6 @@ import { EventDecoder, eventTimestamp } from '../format/event-record.js'
 import { streamKey } from '../format/names.js'
 import { ValueDecoder } from '../format/value-decoder.js'
 import type { Environment } from '../io/file-system.js'
-import type { WriterLock } from '../lock/writer-lock.js'
 import type { Recovered, RecoveryReport } from '../recovery/recover.js'
 import type { VerifyReport } from '../recovery/findings.js'
 import { Unsettled } from '../recovery/unsettled.js'
@@ -36,22 +35,10 @@ import { Appender } from './appender.js'
 import { eventReader } from './event-iterator.js'
 import { LogSource, type LogReading } from './log-source.js'
 import { Maintenance } from './maintenance.js'
-import { checkReadAll, checkReadStream, type Settings } from './options.js'
+import { checkReadAll, checkReadStream } from './options.js'
+import type { StoreParts } from './store-parts.js'
 import { percentiles, type StoreStats } from './stats.js'
 import { BackwardStreamSource, ForwardStreamSource, type StreamReading } from './stream-source.js'
-
-/** What a store is put together from; `openStore` makes it. */
-export interface StoreParts {
-  readonly environment: Environment
-  readonly settings: Settings
-  readonly directory: string
-  readonly logPath: string
-  readonly streamsPath: string
-  readonly storeId: Buffer
-  readonly lock: WriterLock
-  readonly recovered: Recovered
-  readonly report: RecoveryReport
-}
 
 /** The file engine. Composition root: knows all layers, holds the order of things, leaves the work to them. */
 export class FileEventStore implements EventStore {
