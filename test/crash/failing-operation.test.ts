@@ -3,11 +3,12 @@
  * rejects, and nothing acknowledged is lost, neither for the next process nor after a power cut.
  *
  * A sync that fails forgets what it should have written, as Linux does: it stays readable and never reaches the disk.
- * ANNALS_FAULT_EVERY: every n-th operation (default 9, from the first, third, fifth and seventh on for the four kinds of fault).
+ * Usually every 13th operation, from the first, third, fifth and seventh on for the four kinds of fault; all with ANNALS_CRASH_FULL=1.
  */
 import t from 'tap'
 import { AnnalsError } from '../../engine/index.js'
 import { CrashDisk } from '../support/crash-disk.js'
+import { everyStep } from '../support/crash-scale.js'
 import { checkImage } from '../support/crash-recording.js'
 import { CrashWorld } from '../support/crash-world.js'
 import { openSession, type Session, work } from '../support/crash-workload.js'
@@ -15,7 +16,7 @@ import { type Faults, FaultyFileSystem } from '../support/faulty-file-system.js'
 
 t.setTimeout(3_600_000)
 
-const EVERY = Number(process.env['ANNALS_FAULT_EVERY'] ?? 9)
+const EVERY = everyStep(13)
 
 interface Outcome {
   readonly disk: CrashDisk
@@ -80,7 +81,7 @@ for (const [title, start, faults] of [
     const { operations } = await run(1, undefined, {})
     const failures: string[] = []
     let runs = 0
-    for (let failAt = start; failAt <= operations; failAt += EVERY) {
+    for (let failAt = EVERY === 1 ? 1 : start; failAt <= operations; failAt += EVERY) {
       const hung = setTimeout(() => t.fail(`hangs when operation ${failAt} fails`), 10_000)
       const { disk, world, acknowledged, errors } = await run(1, failAt, selected)
       clearTimeout(hung)

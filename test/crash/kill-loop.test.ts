@@ -2,7 +2,7 @@
  * Real processes on a real disk: a child appends and reports what was acknowledged, and is killed with SIGKILL at a random
  * moment, also while it opens the store. The next one must find all of it; so must this process in the end.
  *
- * ANNALS_KILLS: rounds (default 40). After every fifth a copy of the store is opened here and checked, in the end the store itself;
+ * 25 rounds; 500 with ANNALS_CRASH_FULL=1. After every fifth a copy of the store is opened here and checked, in the end the store itself;
  * otherwise it is the next child that recovers.
  */
 import { spawn } from 'node:child_process'
@@ -14,12 +14,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import { openEventStore } from '../../engine/index.js'
+import { FULL } from '../support/crash-scale.js'
 import { TINY } from '../support/crash-workload.js'
 import { SeededRandom } from '../support/random.js'
 
 t.setTimeout(3_600_000)
 
-const ROUNDS = Number(process.env['ANNALS_KILLS'] ?? 40)
+const ROUNDS = FULL ? 500 : 25
 const CHILD = fileURLToPath(new URL('fixtures/append-until-killed.js', import.meta.url))
 
 /** Commit number and events of each stream in it, as the child writes them. */
