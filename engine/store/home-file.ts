@@ -1,10 +1,11 @@
 import { join } from 'node:path'
 import { AnnalsError, newerVersion, quote } from '../errors.js'
-import { encodeHeader, parseHeader } from '../format/file-header.js'
+import { CHECKPOINT_FILE } from '../format/checkpoint.js'
+import { encodeHeader, type FileKind, type HeaderVerdict, parseHeader } from '../format/file-header.js'
 import { windowOf } from '../format/frame.js'
-import { parseLogFileName } from '../format/names.js'
+import { parseLogFileName, parseStreamFileName } from '../format/names.js'
 import type { FileSystem } from '../io/file-system.js'
-import { readFileSync, replaceFile } from '../io/transfer.js'
+import { readFileSync, readFullySync, replaceFile } from '../io/transfer.js'
 
 export const HOME_FILE = 'annals'
 export const LOG_FOLDER = 'log'
@@ -44,7 +45,46 @@ export function readHome(files: FileSystem, directory: string): Home {
       `Cannot open store ${quote(directory)}: its file "${HOME_FILE}" is missing and the log segments are damaged; restore it from a backup`,
     )
   }
+  refuseRemains(files, directory)
   return { kind: 'new' }
+}
+
+/** Throws when a folder that the store writes to is a link, which may lead to another store, or no folder at all. */
+export function refuseLinks(files: FileSystem, directory: string): void {
+  for (const name of [LOG_FOLDER, STREAMS_FOLDER]) {
+    const path = join(directory, name)
+    if ((files.stat(path)?.kind ?? 'directory') !== 'directory') {
+      throw new AnnalsError('ERR_IO', `Cannot use ${quote(path)}: it must be a folder, and not a link; remove it`)
+    }
+  }
+}
+
+/** Throws when a new store would hide what is left of an older one, or replace a file of somebody else. */
+function refuseRemains(files: FileSystem, directory: string): void {
+  const checkpoint = join(directory, CHECKPOINT_FILE)
+  const found = files.stat(checkpoint)
+  const foreign = found !== undefined && found.kind !== 'other' && headerOf(files, checkpoint, 'C').kind === 'foreign'
+  if (foreign) {
+    throw new AnnalsError(
+      'ERR_NOT_A_STORE',
+      `Cannot open ${quote(directory)}: its file "${CHECKPOINT_FILE}" is not one of annals; choose another folder`,
+    )
+  }
+  if (found !== undefined || hasStreams(files, join(directory, STREAMS_FOLDER))) {
+    throw new AnnalsError(
+      'ERR_CORRUPT',
+      `Cannot open store ${quote(directory)}: its file "${HOME_FILE}" and its log are missing; restore it from a backup`,
+    )
+  }
+}
+
+function hasStreams(files: FileSystem, streams: string): boolean {
+  if (files.stat(streams)?.kind !== 'directory') return false
+  return files.list(streams).some((name) => {
+    const shard = join(streams, name)
+    if (files.stat(shard)?.kind !== 'directory') return false
+    return files.list(shard).some((file) => parseStreamFileName(file)?.suffix === '.seg')
+  })
 }
 
 /** Makes a folder a store, durably. The home file comes last: where it is the other names are too, also after a power cut. */
@@ -74,18 +114,28 @@ function hasLog(files: FileSystem, directory: string): boolean {
   return logFiles(files, directory).some((path) => (files.stat(path)?.size ?? 0) > 0)
 }
 
-/** Every file of a store says whose it is: the first sound header of a log segment settles it. */
+/**
+ * Every file of a store says whose it is: the first sound header of a log segment settles it. Throws ERR_FORMAT when there is
+ * none, but one of a newer version.
+ */
 function idFromLog(files: FileSystem, directory: string): Buffer | undefined {
+  let newer: AnnalsError | undefined
   for (const path of logFiles(files, directory)) {
-    const handle = files.open(path, 'read')
-    try {
-      const head = Buffer.alloc(Math.min(4096, handle.size()))
-      handle.readSync(head, 0, head.length, 0)
-      const verdict = parseHeader(windowOf(head), head.length, 'L')
-      if (verdict.kind === 'header') return verdict.header.storeId
-    } finally {
-      handle.close()
-    }
+    const verdict = headerOf(files, path, 'L')
+    if (verdict.kind === 'header') return verdict.header.storeId
+    if (verdict.kind === 'version') newer ??= newerVersion(path, verdict.readVersion, verdict.writeVersion)
   }
+  if (newer !== undefined) throw newer
   return undefined
+}
+
+function headerOf(files: FileSystem, path: string, kind: FileKind): HeaderVerdict {
+  const handle = files.open(path, 'read')
+  try {
+    const head = Buffer.alloc(Math.min(4096, handle.size()))
+    readFullySync(handle, head, 0, head.length, 0)
+    return parseHeader(windowOf(head), head.length, kind)
+  } finally {
+    handle.close()
+  }
 }

@@ -1,4 +1,4 @@
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { AnnalsError, InvalidArgumentError, quote } from '../errors.js'
 import type { Environment, FileSystem } from '../io/file-system.js'
 import { isSystemError } from '../io/system-error.js'
@@ -6,7 +6,7 @@ import { acquireWriterLock } from '../lock/acquire-writer-lock.js'
 import type { WriterLock } from '../lock/writer-lock.js'
 import { recover } from '../recovery/recover.js'
 import { FileEventStore } from './file-event-store.js'
-import { LOG_FOLDER, readHome, STREAMS_FOLDER, writeHome } from './home-file.js'
+import { LOG_FOLDER, readHome, refuseLinks, STREAMS_FOLDER, writeHome } from './home-file.js'
 import { type OpenOptions, settingsOf } from './options.js'
 
 /** Opens a store in any environment: the file engine and the memory engine differ in nothing else. */
@@ -24,6 +24,7 @@ export async function openStore(environment: Environment, path: string, options:
         `Cannot open store ${quote(path)}: it is on a network file system, where locks and syncs cannot be relied on; use a local disk, or pass { networkFileSystem: 'allow' }`,
       )
     }
+    refuseLinks(environment.files, directory)
     const home = readHome(environment.files, directory)
     if (home.kind === 'new' && !settings.create) {
       throw new AnnalsError('ERR_NOT_FOUND', `Cannot open store ${quote(path)}: there is no store in this folder`)
@@ -94,7 +95,7 @@ async function findDirectory(environment: Environment, path: string, create: boo
         cause: error,
       })
     }
-    files.makeDirectories(path)
+    makeFolders(files, path)
   }
   const directory = files.realPath(path)
   if (files.stat(directory)?.kind !== 'directory') {
@@ -103,15 +104,29 @@ async function findDirectory(environment: Environment, path: string, create: boo
   return directory
 }
 
+/** Node reports ENOENT where a folder cannot be made for another reason: then the one that cannot be made is asked about. */
+function makeFolders(files: FileSystem, path: string): void {
+  try {
+    files.makeDirectories(path)
+  } catch (error) {
+    if (!isSystemError(error, 'ENOENT')) throw error
+    let missing = resolve(path)
+    if (files.stat(missing) !== undefined) throw error
+    while (files.stat(dirname(missing)) === undefined) missing = dirname(missing)
+    files.makeDirectory(missing)
+    files.makeDirectories(path)
+  }
+}
+
 /**
  * Makes the names of a new store's folder and of all above it durable. Whoever made them may have been killed before it came
  * to that, so all are synced; those above that this user may not read were not made by anybody like it.
  */
 async function syncAbove(files: FileSystem, directory: string): Promise<void> {
   for (let at = directory; dirname(at) !== at; at = dirname(at)) {
-    await new Promise<void>((resolve, reject) =>
+    await new Promise<void>((done, reject) =>
       files.syncDirectory(dirname(at), (error) =>
-        error === null || error.code === 'EACCES' || error.code === 'EPERM' ? resolve() : reject(error),
+        error === null || error.code === 'EACCES' || error.code === 'EPERM' ? done() : reject(error),
       ),
     )
   }
