@@ -6,7 +6,7 @@ import { acquireWriterLock } from '../lock/acquire-writer-lock.js'
 import type { WriterLock } from '../lock/writer-lock.js'
 import { recover } from '../recovery/recover.js'
 import { FileEventStore } from './file-event-store.js'
-import { LOG_FOLDER, readHome, refuseLinks, STREAMS_FOLDER, writeHome } from './home-file.js'
+import { LOG_FOLDER, readHome, refuseLinks, refuseNewer, STREAMS_FOLDER, writeHome } from './home-file.js'
 import { type OpenOptions, settingsOf } from './options.js'
 
 /** Opens a store in any environment: the file engine and the memory engine differ in nothing else. */
@@ -63,6 +63,8 @@ async function openLocked(
     await writeHome(files, directory, storeId)
   }
   const recovered = recover(environment, directory, LOG_FOLDER, storeId, lock.previousEpoch)
+  // After a clean close the log was not read.
+  if (recovered.resume !== undefined) refuseNewer(files, recovered.resume.segment.path, 'L')
   const store = new FileEventStore({
     environment,
     settings,

@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
@@ -63,8 +63,9 @@ async function closedStore(t: Test, folder = t.testdir()): Promise<{ world: stri
 }
 
 async function readOne(store: FileEventStore, stream: string): Promise<void> {
-  for await (const event of store.readStream(stream, { limit: 1 }))
+  for await (const event of store.readStream(stream, { limit: 1 })) {
     if (event.stream !== stream) throw new Error('another stream')
+  }
 }
 
 async function contents(store: FileEventStore): Promise<unknown[]> {
@@ -228,7 +229,7 @@ t.test('[bad input] a file instead of a folder', async (t) => {
   const path = join(world, 'file')
   await assertRefused(t, world, () => openEventStore(path), {
     code: 'ERR_NOT_A_STORE',
-    message: /"[^"]*file".*no folder/,
+    message: /no folder/,
   })
   const below = { code: 'ERR_IO', message: /ENOTDIR.*no folder/ }
   await assertRefused(t, world, () => openEventStore(join(path, 'store')), below)
@@ -295,7 +296,7 @@ t.test('[bad input] [fault 52] the home file or checkpoint of a newer version', 
 })
 
 t.test('[bad input] [fault 52] a log segment of a newer version', async (t) => {
-  for (const lost of [[CHECKPOINT_FILE], [CHECKPOINT_FILE, 'annals']]) {
+  for (const lost of [[], [CHECKPOINT_FILE], [CHECKPOINT_FILE, 'annals']]) {
     const { world, directory } = await closedStore(t)
     makeNewer(logSegment(directory))
     for (const name of lost) rmSync(join(directory, name))
@@ -386,15 +387,27 @@ t.test('[fault 86] [fault 69] a link to the folder is the same store', { skip: !
   await assertRefused(t, world, () => openEventStore(join(world, 'circle')), { code: 'ERR_IO' })
 })
 
-for (const name of ['annals', CHECKPOINT_FILE, 'log', 'streams', 'epoch', 'lock', 'log segment', 'stream segment']) {
+for (const name of [
+  'annals',
+  CHECKPOINT_FILE,
+  'log',
+  'streams',
+  'epoch',
+  'lock',
+  'log segment',
+  'shard',
+  'stream segment',
+]) {
   t.test(`[fault 86] a link inside the store is refused: ${name}`, { skip: !isPosix }, async (t) => {
     const { world, directory } = await closedStore(t)
     const path =
       name === 'log segment'
         ? logSegment(directory)
-        : name === 'stream segment'
-          ? streamSegment(directory, 'order-1')
-          : join(directory, name)
+        : name === 'shard'
+          ? dirname(streamSegment(directory, 'order-1'))
+          : name === 'stream segment'
+            ? streamSegment(directory, 'order-1')
+            : join(directory, name)
     if (name === 'lock') mkdirSync(join(world, 'outside'))
     else renameSync(path, join(world, 'outside'))
     symlinkSync(join(world, 'outside'), path)

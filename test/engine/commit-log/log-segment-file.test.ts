@@ -1,0 +1,84 @@
+import t from 'tap'
+import { LogSegmentFile } from '../../../engine/commit-log/log-segment-file.js'
+import { HEADER_FIXED_BYTES, parseHeader } from '../../../engine/format/file-header.js'
+import { windowOf } from '../../../engine/format/frame.js'
+import { IndexBuilder } from '../../../engine/format/sparse-index.js'
+import type { Done, FileSystem } from '../../../engine/io/file-system.js'
+import { memoryEnvironment } from '../../../engine/io/memory-environment.js'
+
+const ID = Buffer.from('0123456789abcdef')
+const LINK = { previousBase: 3, previousEpoch: 1, previousEnd: 500, sequence: 9, durable: 8 }
+const OPTIONS = { storeId: ID, indexIntervalBytes: 1024, shapes: true }
+
+const promised = (call: (done: Done) => void): Promise<void> =>
+  new Promise((resolve, reject) => call((error) => (error === null ? resolve() : reject(error))))
+
+function setUp(): { files: FileSystem; segment: LogSegmentFile; contents: () => Buffer } {
+  const { files } = memoryEnvironment()
+  files.makeDirectories('/log')
+  const segment = LogSegmentFile.create(files, '/log', 20, 2, LINK, OPTIONS)
+  const contents = (): Buffer => {
+    const handle = files.open(segment.path, 'read')
+    const bytes = Buffer.alloc(handle.size())
+    handle.readSync(bytes, 0, bytes.length, 0)
+    handle.close()
+    return bytes
+  }
+  return { files, segment, contents }
+}
+
+const write = (segment: LogSegmentFile, text: string, durable: boolean): Promise<void> =>
+  promised((done) => segment.write(Buffer.from(`..${text}`), 2, text.length, durable, done))
+
+t.test('[D2] a new segment begins with a header that says what it hangs on', (t) => {
+  const { files, segment, contents } = setUp()
+  const verdict = parseHeader(windowOf(contents()), contents().length, 'L')
+  t.match(verdict, { kind: 'header', header: { storeId: ID, base: 20, epoch: 2, shapes: true, ...LINK } })
+  t.match(segment, { end: HEADER_FIXED_BYTES, tableStart: HEADER_FIXED_BYTES, unsynced: true, nameDurable: false })
+  t.throws(() => LogSegmentFile.create(files, '/log', 20, 2, LINK, OPTIONS), { code: 'EEXIST' }, 'it replaces none')
+  t.end()
+})
+
+t.test('[D2] groups follow each other, whether durable or not; zeros ahead are cut off', async (t) => {
+  const { segment, contents } = setUp()
+  await write(segment, 'one', false)
+  t.ok(segment.unsynced)
+  await write(segment, 'two', true)
+  t.notOk(segment.unsynced, 'a durable write makes durable what is before it')
+  await write(segment, 'three', true)
+  await write(segment, 'four', false)
+  t.ok(segment.unsynced)
+  await promised((done) => segment.sync(done))
+  t.notOk(segment.unsynced)
+  t.equal(segment.end, HEADER_FIXED_BYTES + 15)
+  await new Promise<void>((resolve) => segment.settle(resolve))
+  t.ok(contents().length > segment.end, 'zeros were written ahead')
+  t.ok(
+    contents()
+      .subarray(segment.end)
+      .every((byte) => byte === 0),
+  )
+  segment.truncate()
+  t.equal(contents().toString('latin1', HEADER_FIXED_BYTES), 'onetwothreefour')
+  segment.close()
+})
+
+t.test('[D2] a write that fails does not count', async (t) => {
+  const { segment } = setUp()
+  segment.close()
+  await t.rejects(write(segment, 'lost', false))
+  t.equal(segment.end, HEADER_FIXED_BYTES)
+})
+
+t.test('[D2] a segment that was closed is gone on with at its end', async (t) => {
+  const { files, segment, contents } = setUp()
+  await write(segment, 'one', false)
+  segment.close()
+  const end = segment.end
+  const index = new IndexBuilder(1024)
+  const resumed = LogSegmentFile.resume(files, segment.path, 20, 2, 10, end, index)
+  t.match(resumed, { end, tableStart: end, sequence: 10, unsynced: false, nameDurable: true })
+  await write(resumed, 'two', false)
+  t.equal(contents().toString('latin1', HEADER_FIXED_BYTES), 'onetwo')
+  resumed.close()
+})

@@ -1,0 +1,92 @@
+import t from 'tap'
+import { streamKey } from '../../../engine/format/names.js'
+import { windowOf } from '../../../engine/format/frame.js'
+import { encodeSeal } from '../../../engine/format/shape-record.js'
+import { MAX_COMMIT_BYTES } from '../../../engine/limits.js'
+import { checkSegmentHeader, scanFrames, type SegmentContents } from '../../../engine/streams/segment-scan.js'
+import { numbered, TestMachine } from '../store/test-machine.js'
+
+const KEY = streamKey('a')
+const OTHER = streamKey('b')
+
+/** The segment of a stream `a` with four events, and what it takes to read it. */
+async function segment(): Promise<{ bytes: Buffer; path: string; storeId: Buffer; start: number }> {
+  const machine = new TestMachine()
+  const store = await machine.open({ durability: 'os' })
+  await store.append('a', numbered(4))
+  await store.flush()
+  await store.close()
+  const path = machine.find('.seg')[0]!
+  const bytes = machine.contents(path)
+  const storeId = Buffer.from(bytes.subarray(20, 36))
+  return { bytes, path, storeId, start: bytes.readUInt32LE(12) }
+}
+
+const scan = (bytes: Buffer, from: number, version = 0, key = KEY): SegmentContents =>
+  scanFrames(windowOf(bytes), 0, from, version, key, MAX_COMMIT_BYTES)
+
+t.test('[D3] events are visited in order, with where they are', async (t) => {
+  const { bytes, start } = await segment()
+  const seen: number[][] = []
+  const sink = (offset: number, byte: number): unknown => seen.push([offset, byte])
+  const found = scanFrames(windowOf(bytes.subarray(start)), start, 0, 0, KEY, MAX_COMMIT_BYTES, sink)
+  t.match(found, { version: 4, bytes: bytes.length, nextBase: undefined, fault: undefined })
+  t.same(
+    seen.map(([offset]) => offset),
+    [0, 1, 2, 3],
+  )
+  t.equal(seen[0]![1], start)
+  for (const [i, [, byte]] of seen.entries()) {
+    t.equal(byte! + bytes.readUInt32LE(byte), seen[i + 1]?.[1] ?? bytes.length)
+  }
+})
+
+t.test('[D3] a segment cut short counts up to its last whole event, whatever the byte', async (t) => {
+  const { bytes, start } = await segment()
+  for (let size = start; size < bytes.length; size++) {
+    const found = scan(bytes.subarray(0, size), start)
+    t.ok(found.version < 4 && found.bytes <= size)
+    t.equal(found.fault === undefined, found.bytes === size, `cut to ${size}`)
+  }
+})
+
+t.test('[D3] no changed byte is taken for an event', async (t) => {
+  const { bytes, start } = await segment()
+  for (let at = start; at < bytes.length; at++) {
+    const changed = Buffer.from(bytes)
+    changed[at]! ^= 1
+    const found = scan(changed, start)
+    t.ok(found.fault !== undefined && found.bytes <= at, `byte ${at}`)
+  }
+})
+
+t.test('[D3] events of another stream or at another offset are none of this segment', async (t) => {
+  const { bytes, start } = await segment()
+  t.match(scan(bytes, start, 0, OTHER), { version: 0, bytes: start, fault: /another stream/ })
+  t.match(scan(bytes, start, 7), { version: 7, bytes: start, fault: /offset 0 instead of 7/ })
+})
+
+t.test('[D3] a seal ends a segment and names what follows', async (t) => {
+  const { bytes, start } = await segment()
+  const sealed = Buffer.concat([bytes, encodeSeal(4)])
+  t.match(scan(sealed, start), { version: 4, bytes: sealed.length, nextBase: 4, fault: undefined })
+  t.match(scan(Buffer.concat([bytes, encodeSeal(5)]), start), { bytes: bytes.length, fault: /names another offset/ })
+  t.match(scan(Buffer.concat([sealed, encodeSeal(4)]), start), { bytes: sealed.length, fault: /follows the seal/ })
+})
+
+t.test('[fault 52] a header is refused that is not the one of this segment', async (t) => {
+  const { bytes, path, storeId, start } = await segment()
+  t.same(checkSegmentHeader(bytes, path, KEY, 0, storeId), { start, previousBase: 0 })
+  const refused = (reason: RegExp, change: () => unknown): void => {
+    t.throws(change, { code: 'ERR_CORRUPT', message: reason, file: path })
+  }
+  refused(/another store/, () => checkSegmentHeader(bytes, path, KEY, 0, Buffer.alloc(16)))
+  refused(/another stream/, () => checkSegmentHeader(bytes, path, OTHER, 0, storeId))
+  refused(/starts at offset 0, its name says 4/, () => checkSegmentHeader(bytes, path, KEY, 4, storeId))
+  refused(/empty/, () => checkSegmentHeader(Buffer.alloc(200), path, KEY, 0, storeId))
+  refused(/no stream segment/, () => checkSegmentHeader(Buffer.alloc(200, 'x'), path, KEY, 0, storeId))
+  refused(/ends inside its header/, () => checkSegmentHeader(bytes.subarray(0, start - 1), path, KEY, 0, storeId))
+  const newer = Buffer.from(bytes)
+  newer.writeUInt16LE(2, 8)
+  t.throws(() => checkSegmentHeader(newer, path, KEY, 0, storeId), { code: 'ERR_FORMAT', message: /version 2/ })
+})
