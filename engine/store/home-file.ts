@@ -12,7 +12,6 @@ export const LOG_FOLDER = 'log'
 export const STREAMS_FOLDER = 'streams'
 export const EPOCH_FOLDER = 'epoch'
 const MAX_BYTES = 64 * 1024
-const SHARD = /^[0-9a-f]{2}$/
 
 /** What stands in a folder. `new`: no store yet. `lost`: a store whose home file is missing or damaged, and its id from the log. */
 export type Home = { readonly kind: 'store' | 'lost'; readonly storeId: Buffer } | { readonly kind: 'new' }
@@ -52,16 +51,12 @@ export function readHome(files: FileSystem, directory: string): Home {
 
 /** Throws when a folder that the store writes to is a link, which may lead to another store, or no folder at all. */
 export function refuseLinks(files: FileSystem, directory: string): void {
-  const streams = join(directory, STREAMS_FOLDER)
-  const shards = isFolder(files, streams) ? files.list(streams).filter((name) => SHARD.test(name)) : []
-  for (const path of [join(directory, LOG_FOLDER), ...shards.map((name) => join(streams, name))]) isFolder(files, path)
-}
-
-/** False when nothing is there. Throws when it is no folder. */
-function isFolder(files: FileSystem, path: string): boolean {
-  const found = files.stat(path)
-  if (found === undefined || found.kind === 'directory') return found !== undefined
-  throw new AnnalsError('ERR_IO', `Cannot use ${quote(path)}: it must be a folder, and not a link; remove it`)
+  for (const name of [LOG_FOLDER, STREAMS_FOLDER]) {
+    const path = join(directory, name)
+    if ((files.stat(path)?.kind ?? 'directory') !== 'directory') {
+      throw new AnnalsError('ERR_IO', `Cannot use ${quote(path)}: it must be a folder, and not a link; remove it`)
+    }
+  }
 }
 
 /** Throws when a file needs a newer version of the format, so that nothing is added to it. */

@@ -16,7 +16,7 @@ import {
   writeFileSync,
 } from 'node:fs'
 import { hostname, tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import t, { type Test } from 'tap'
@@ -387,27 +387,15 @@ t.test('[fault 86] [fault 69] a link to the folder is the same store', { skip: !
   await assertRefused(t, world, () => openEventStore(join(world, 'circle')), { code: 'ERR_IO' })
 })
 
-for (const name of [
-  'annals',
-  CHECKPOINT_FILE,
-  'log',
-  'streams',
-  'epoch',
-  'lock',
-  'log segment',
-  'shard',
-  'stream segment',
-]) {
+for (const name of ['annals', CHECKPOINT_FILE, 'log', 'streams', 'epoch', 'lock', 'log segment', 'stream segment']) {
   t.test(`[fault 86] a link inside the store is refused: ${name}`, { skip: !isPosix }, async (t) => {
     const { world, directory } = await closedStore(t)
     const path =
       name === 'log segment'
         ? logSegment(directory)
-        : name === 'shard'
-          ? dirname(streamSegment(directory, 'order-1'))
-          : name === 'stream segment'
-            ? streamSegment(directory, 'order-1')
-            : join(directory, name)
+        : name === 'stream segment'
+          ? streamSegment(directory, 'order-1')
+          : join(directory, name)
     if (name === 'lock') mkdirSync(join(world, 'outside'))
     else renameSync(path, join(world, 'outside'))
     symlinkSync(join(world, 'outside'), path)
