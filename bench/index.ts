@@ -81,7 +81,6 @@ async function runAll(names: readonly string[], folder: string, options: Options
     const results = await runProcess(['run', name], folder, options)
     for (const line of table(results, all.length === 0)) say(line)
     all.push(...results)
-    rmSync(join(folder, name), { recursive: true, force: true })
     if (options.profile) for (const line of summarise(profileFolder(folder, name), 25)) say(line)
   }
   if (options.json) console.log(JSON.stringify(all, undefined, 2))

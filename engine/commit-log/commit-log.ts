@@ -92,7 +92,12 @@ export class CommitLog<Owner> {
     this.#hooks = hooks
     this.slabs = new Slabs(limits.groupBytes)
     this.pace = new WritePace(() => environment.elapsed())
-    const options = { storeId, indexIntervalBytes: limits.indexIntervalBytes, shapes }
+    const options = {
+      storeId,
+      indexIntervalBytes: limits.indexIntervalBytes,
+      shapes,
+      zeroLimit: limits.logSegmentBytes,
+    }
     this.#tail = new LogTail(environment, directory, options, start, hooks)
     this.#sequence = start.sequence
     this.#plannedBytes = start.resume?.end ?? Infinity

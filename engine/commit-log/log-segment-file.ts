@@ -21,6 +21,8 @@ export interface LogSegmentOptions {
   readonly storeId: Buffer
   readonly indexIntervalBytes: number
   readonly shapes: boolean
+  /** Zeros are written ahead up to here at most, in bytes. Default: no bound. */
+  readonly zeroLimit?: number | undefined
 }
 
 /**
@@ -41,6 +43,8 @@ export class LogSegmentFile {
   end: number
   /** True while bytes before `end` are written but not known durable. */
   unsynced = false
+  /** Zeros are written ahead up to here at most. */
+  zeroLimit = Infinity
   /** False until the folder was synced after the file was created. */
   nameDurable = true
   readonly #files: FileSystem
@@ -100,6 +104,7 @@ export class LogSegmentFile {
       )
       segment.unsynced = true
       segment.nameDurable = false
+      segment.zeroLimit = options.zeroLimit ?? Infinity
       return segment
     } catch (error) {
       handle.close()
@@ -141,7 +146,7 @@ export class LogSegmentFile {
       })
       return
     }
-    this.#zeros ??= new ZeroAhead(this.#plain, at)
+    this.#zeros ??= new ZeroAhead(this.#plain, at, this.zeroLimit)
     this.#zeros.prepare(at + length)
     const through = (this.#through ??= this.#files.open(this.path, 'write-through'))
     this.#whenClear(at + length, () =>

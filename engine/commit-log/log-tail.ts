@@ -71,7 +71,10 @@ export class LogTail {
 
   /** Returns the segment to write to, resuming the one of the session before. */
   current(): LogSegmentFile {
-    this.#segment ??= this.#resume!()
+    if (this.#segment === undefined) {
+      this.#segment = this.#resume!()
+      this.#segment.zeroLimit = this.#options.zeroLimit ?? Infinity
+    }
     return this.#segment
   }
 

@@ -13,6 +13,7 @@ const LAST_STEP = 4 * 1024 * 1024
  */
 export class ZeroAhead {
   readonly #handle: FileHandle
+  readonly #limit: number
   #step = FIRST_STEP
   /** Zeros are durable up to here. */
   #ready: number
@@ -24,7 +25,9 @@ export class ZeroAhead {
   readonly #waiting: { readonly end: number; readonly go: () => void }[] = []
   #zeros: Buffer | undefined
 
-  constructor(handle: FileHandle, end: number) {
+  /** Writes no zeros beyond `limit`: cutting them off again when the segment is full would cost the disk more than they saved. */
+  constructor(handle: FileHandle, end: number, limit = Infinity) {
+    this.#limit = limit
     this.#handle = handle
     this.#ready = end
   }
@@ -33,8 +36,9 @@ export class ZeroAhead {
   prepare(end: number): void {
     if (this.#stopped || this.#busyFrom !== undefined || this.#ready - end > this.#step / 2) return
     const from = Math.max(this.#ready, end)
-    const step = this.#step
-    this.#step = Math.min(step * 2, LAST_STEP)
+    const step = Math.min(this.#step, this.#limit - from)
+    if (step <= 0) return
+    this.#step = Math.min(this.#step * 2, LAST_STEP)
     this.#busyFrom = from
     if (this.#zeros === undefined || this.#zeros.length < step) this.#zeros = Buffer.alloc(step)
     writeFully(this.#handle, this.#zeros, 0, step, from, (writeError) => {
