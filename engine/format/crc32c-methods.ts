@@ -142,7 +142,8 @@ function writeUint32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at + 3] = value >>> 24
 }
 
-function requireRange(bytes: Uint8Array, start: number, end: number): void {
+/** Throws RangeError when a range is not within `bytes`. */
+export function requireRange(bytes: Uint8Array, start: number, end: number): void {
   if (start >= 0 && start <= end && end <= bytes.length) return
   throw new RangeError(`Cannot compute a CRC-32C: bytes ${start} to ${end} are not within ${bytes.length}`)
 }

@@ -4,12 +4,15 @@
  * A *frame* is what the bulk calls walk: u32 `length` of the whole frame, u32 `crc` over its bytes [8, length), both
  * little endian, and at least eight bytes more.
  */
-import { type CheckedFrames, Crc32cMethods } from './crc32c-methods.js'
+import { type CheckedFrames, Crc32cMethods, requireRange } from './crc32c-methods.js'
 import { loadNative } from './crc32c-native.js'
-import { CHECK } from './crc32c-tables.js'
+import { CHECK, tableCrc32c } from './crc32c-tables.js'
 import { WasmCrc32c } from './crc32c-wasm.js'
 
 export type { CheckedFrames } from './crc32c-methods.js'
+
+/** Finding out what the machine has takes milliseconds: opening a store, which checks a few hundred bytes, does without. */
+const WORTH_FINDING = 4096
 
 /** Made at first use, because most processes that load annals to read its types or errors never need it. */
 let methods: Crc32cMethods | undefined
@@ -20,6 +23,10 @@ let methods: Crc32cMethods | undefined
  * @param previous Result for the bytes before these, to compute one checksum over several ranges. Default 0: none.
  */
 export function crc32c(bytes: Uint8Array, start: number, end: number, previous = 0): number {
+  if (methods === undefined && end - start < WORTH_FINDING) {
+    requireRange(bytes, start, end)
+    return tableCrc32c(bytes, start, end, previous)
+  }
   return (methods ??= findMethods()).crc(bytes, start, end, previous)
 }
 
