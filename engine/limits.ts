@@ -34,8 +34,6 @@ export interface Limits {
   readonly readWindowBytes: number
   /** Milliseconds the main thread works on a flush before it lets appends through. */
   readonly flushSliceMs: number
-  /** Log segments whose stream segments may wait for their fsync. */
-  readonly unsettledSegments: number
   /** Shapes per store. Beyond it objects are written as plain maps. */
   readonly shapes: number
 }
@@ -55,7 +53,6 @@ export const defaultLimits: Limits = {
   openFiles: 128,
   readWindowBytes: 256 * KIB,
   flushSliceMs: 1,
-  unsettledSegments: 64,
   shapes: 1024,
 }
 

@@ -246,6 +246,7 @@ export class FileEventStore implements EventStore {
     return {
       events: this.#position,
       cachedStreams: this.#catalog.size,
+      streams: { hits: this.#catalog.hits, loads: this.#catalog.loads },
       appends: {
         commits: figures.commits,
         groups: figures.groups,

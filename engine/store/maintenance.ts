@@ -99,6 +99,7 @@ export class Maintenance {
       runs: this.writeBehind.runs,
       streamsFlushed: this.writeBehind.streamsFlushed,
       unsettledSegments: this.#settler.waiting,
+      unsettledEvents: this.#m.position() - this.#settledPosition,
       filesSynced: this.#settler.filesSynced,
       checkpoints: this.#checkpointer.written,
     }

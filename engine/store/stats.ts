@@ -4,6 +4,8 @@ export interface StoreStats {
   readonly events: number
   /** Streams held in memory. */
   readonly cachedStreams: number
+  /** How often a stream was used that was in memory, and that was not: then its files were opened. */
+  readonly streams: { readonly hits: number; readonly loads: number }
   readonly appends: {
     /** Appends committed. */
     readonly commits: number
@@ -24,6 +26,8 @@ export interface StoreStats {
     readonly streamsFlushed: number
     /** Log segments whose stream segments are not fsynced yet. */
     readonly unsettledSegments: number
+    /** Events that are not in fsynced stream segments yet: the log stands for them. */
+    readonly unsettledEvents: number
     readonly filesSynced: number
     readonly checkpoints: number
   }

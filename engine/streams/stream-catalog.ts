@@ -17,6 +17,10 @@ export class StreamCatalog {
     this.#load = load
   }
 
+  /** Streams found in memory, and loaded from their files. */
+  hits = 0
+  loads = 0
+
   get size(): number {
     return this.#states.size
   }
@@ -25,10 +29,12 @@ export class StreamCatalog {
   get(name: string): StreamState {
     const known = this.#states.get(name)
     if (known !== undefined) {
+      this.hits++
       known.recent = true
       return known
     }
     const state = this.#load(streamKey(name))
+    this.loads++
     this.#states.set(name, state)
     if (this.#states.size > this.#limit && !this.#forgetting) {
       this.#forgetting = true

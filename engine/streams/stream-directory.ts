@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { AnnalsError, quote } from '../errors.js'
 import { encodeHeader } from '../format/file-header.js'
 import { parseStreamFileName, shardName, SHARDS, type StreamKey, streamFileName } from '../format/names.js'
 import type { Done, FileHandle, FileSystem } from '../io/file-system.js'
@@ -12,12 +13,28 @@ export class StreamDirectory {
   readonly files: FileSystem
   /** Shards in which files were created since the folder was last synced. */
   readonly #dirtyShards = new Set<string>()
+  readonly #checkedShards = new Set<string>()
 
   constructor(files: FileSystem, path: string, storeId: Buffer, shapes: boolean) {
     this.files = files
     this.path = path
     this.storeId = storeId
     this.shapes = shapes
+  }
+
+  /** Refuses a shard that is a link: what it leads to is not part of the store. Looks once at each. Throws ERR_IO. */
+  checkShard(key: StreamKey): void {
+    const shard = key.path.slice(0, 2)
+    if (this.#checkedShards.has(shard)) return
+    const path = join(this.path, shard)
+    const found = this.files.stat(path)
+    if (found !== undefined && found.kind !== 'directory') {
+      throw new AnnalsError(
+        'ERR_IO',
+        `Cannot use ${quote(path)}: it is no folder but a link or a file; put the folder back`,
+      )
+    }
+    this.#checkedShards.add(shard)
   }
 
   segmentPath(key: StreamKey, base: number): string {

@@ -46,6 +46,7 @@ export class StreamLoader {
    * right, that is damage, and a CorruptionError is thrown.
    */
   load(key: StreamKey, unproven = Infinity): StreamState {
+    this.#directory.checkShard(key)
     const state = new StreamState(key, 0)
     if (this.#directory.files.stat(this.#directory.segmentPath(key, 0)) === undefined) return state
     const bases = this.#isSealed(key, 0) ? this.#directory.bases(key) : [0]

@@ -36,7 +36,6 @@ const limits: fc.Arbitrary<Partial<Limits>> = fc.record({
   indexIntervalBytes: fc.integer({ min: 64, max: 256 }),
   readWindowBytes: fc.constantFrom(4096, 20_000),
   openFiles: fc.constantFrom(4, 100),
-  unsettledSegments: fc.constantFrom(1, 64),
 })
 
 /** A machine whose disk outlives the processes on it: each opening is a new process, those before are dead. */

@@ -536,3 +536,19 @@ t.test('[bad input] bad limits', async (t) => {
   for (const limits of beyond) await assertRefused(t, world, () => open(limits), { code: 'ERR_INVALID_ARGUMENT' })
   t.notOk(existsSync(join(world, 'store')))
 })
+
+t.test('[fault 86] a linked shard is refused at the first use of a stream in it', { skip: !isPosix }, async (t) => {
+  const world = t.testdir({ outside: {} })
+  const directory = join(world, 'store')
+  const store = await openEventStore(directory)
+  await store.append('a', [{ type: 'Noted', data: 1 }])
+  await store.close()
+  const shard = readdirSync(join(directory, 'streams'))[0]!
+  renameSync(join(directory, 'streams', shard), join(world, 'outside', shard))
+  symlinkSync(join(world, 'outside', shard), join(directory, 'streams', shard))
+  await using again = await openEventStore(directory)
+  await t.rejects(again.append('a', [{ type: 'Noted', data: 2 }]), { code: 'ERR_IO', message: /link/ })
+  await t.rejects(again.streamInfo('a'), { code: 'ERR_IO', message: /link/ })
+  await again.append('b', [{ type: 'Noted', data: 3 }])
+  t.same(await again.streamInfo('b'), { stream: 'b', version: 1 })
+})

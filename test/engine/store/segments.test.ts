@@ -208,7 +208,9 @@ t.test('stats() tells what happened', async (t) => {
     openFiles: 0,
   })
   for (const i of countUp(10)) await store.append(`s${i % 2}`, numbered(3))
-  const { appends, sync, writeBehind, events, cachedStreams } = store.stats()
+  const { appends, sync, writeBehind, events, cachedStreams, streams } = store.stats()
+  t.ok(streams.loads >= 1 && streams.hits >= 1, `${streams.loads} loads, ${streams.hits} hits`)
+  t.ok(writeBehind.unsettledEvents >= 0 && writeBehind.unsettledEvents <= events)
   t.match({ events, cachedStreams }, { events: 30, cachedStreams: 2 })
   t.match(appends, { commits: 10, groups: 10, commitsPerGroup: { mean: 1, largest: 1 }, pendingBytes: 0 })
   t.ok(appends.bytes > 30 * 64)
