@@ -152,3 +152,8 @@ export function replaceFile(
     handle.sync((syncError) => (syncError === null ? put() : fail(syncError)))
   })
 }
+
+/** Turns a call that takes a `Done` into a promise: for work behind the appends, where a promise per call costs nothing that counts. */
+export function completion(call: (done: Done) => void): Promise<void> {
+  return new Promise((resolve, reject) => call((error) => (error === null ? resolve() : reject(error))))
+}

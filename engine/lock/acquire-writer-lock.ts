@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { AnnalsError, quote, StoreLockedError } from '../errors.js'
-import type { Done, Environment, FileHandle } from '../io/file-system.js'
+import type { Environment, FileHandle } from '../io/file-system.js'
+import { completion } from '../io/transfer.js'
 import { holdProcess } from '../io/machine.js'
 import { isSystemError } from '../io/system-error.js'
 import type { Holder } from './epoch-file.js'
@@ -230,9 +231,9 @@ class Acquisition {
       throw error
     }
     try {
-      await settled((done) => claim.file.sync(done)).finally(() => claim.file.close())
-      await settled((done) => files.syncDirectory(this.#epochs.path, done))
-      await settled((done) => files.syncDirectory(this.#directory, done)) // `epoch` itself may be new
+      await completion((done) => claim.file.sync(done)).finally(() => claim.file.close())
+      await completion((done) => files.syncDirectory(this.#epochs.path, done))
+      await completion((done) => files.syncDirectory(this.#directory, done)) // `epoch` itself may be new
       writer.check()
     } catch (error) {
       await writer.release()
@@ -251,10 +252,6 @@ class Acquisition {
     }
     return new StoreLockedError(this.#directory, holder, cause === undefined ? undefined : { cause })
   }
-}
-
-function settled(call: (done: Done) => void): Promise<void> {
-  return new Promise((resolve, reject) => call((error) => (error === null ? resolve() : reject(error))))
 }
 
 /** Waits by the clock of the environment. Its timers let the process end, which must not happen in mid-opening. */

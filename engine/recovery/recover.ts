@@ -6,7 +6,7 @@ import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import { ShapeTable } from '../format/shapes.js'
 import type { StreamTable, StreamTableBuilder } from '../format/stream-table.js'
 import type { Environment, FileSystem } from '../io/file-system.js'
-import { readFileSync } from '../io/transfer.js'
+import { readFileSync, completion } from '../io/transfer.js'
 import { RedoReader, type RedoneSegment, rewriteUnsynced } from './redo.js'
 import { readStreamTable, type UnsettledSegment } from './unsettled.js'
 
@@ -230,13 +230,9 @@ function linkBefore(files: FileSystem, log: LogDirectory, first: LogSegment | un
 /** Makes durable what was accepted from the end of the log: before that, nobody may see it. */
 export async function secure(files: FileSystem, directory: string, redone: readonly RedoneSegment[]): Promise<void> {
   for (const segment of redone) {
-    await new Promise<void>((resolve, reject) =>
-      rewriteUnsynced(files, segment, (error) => (error === null ? resolve() : reject(error))),
-    )
+    await completion((done) => rewriteUnsynced(files, segment, done))
   }
   if (redone.length > 0) {
-    await new Promise<void>((resolve, reject) =>
-      files.syncDirectory(directory, (error) => (error === null ? resolve() : reject(error))),
-    )
+    await completion((done) => files.syncDirectory(directory, done))
   }
 }

@@ -1,6 +1,6 @@
 import { dirname, join, relative } from 'node:path'
 import type { Environment } from '../io/file-system.js'
-import { readFileSync, replaceFile } from '../io/transfer.js'
+import { readFileSync, replaceFile, completion } from '../io/transfer.js'
 
 const MAX_BYTES = 2 ** 31 - 1
 
@@ -39,7 +39,7 @@ export class Replacer {
     const { files } = this.#environment
     const aside = await this.#setAside(path)
     if (files.stat(path) !== undefined) files.remove(path)
-    await settled((done) => files.syncDirectory(dirname(path), done))
+    await completion((done) => files.syncDirectory(dirname(path), done))
     return aside
   }
 
@@ -52,19 +52,15 @@ export class Replacer {
     // An earlier contents of the same file in the same repair is the one to keep.
     if (files.stat(aside) === undefined) await this.#write(aside, contents)
     for (let folder = dirname(aside); folder.length >= this.#directory.length; folder = dirname(folder)) {
-      await settled((done) => files.syncDirectory(folder, done))
+      await completion((done) => files.syncDirectory(folder, done))
     }
     return aside
   }
 
   #write(path: string, contents: Buffer): Promise<void> {
     const folder = dirname(path)
-    return settled((done) =>
+    return completion((done) =>
       replaceFile(this.#environment.files, folder, path.slice(folder.length + 1), contents, done),
     )
   }
-}
-
-function settled(call: (done: (error: Error | null) => void) => void): Promise<void> {
-  return new Promise((resolve, reject) => call((error) => (error === null ? resolve() : reject(error))))
 }

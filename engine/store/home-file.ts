@@ -5,7 +5,7 @@ import { encodeHeader, type FileKind, type HeaderVerdict, parseHeader } from '..
 import { windowOf } from '../format/frame.js'
 import { parseLogFileName, parseStreamFileName } from '../format/names.js'
 import type { FileSystem } from '../io/file-system.js'
-import { readFileSync, readFullySync, replaceFile } from '../io/transfer.js'
+import { readFileSync, readFullySync, replaceFile, completion } from '../io/transfer.js'
 
 export const HOME_FILE = 'annals'
 export const LOG_FOLDER = 'log'
@@ -96,14 +96,8 @@ function hasStreams(files: FileSystem, streams: string): boolean {
 /** Makes a folder a store, durably. The home file comes last: where it is the other names are too, also after a power cut. */
 export async function writeHome(files: FileSystem, directory: string, storeId: Buffer): Promise<void> {
   for (const folder of [LOG_FOLDER, STREAMS_FOLDER]) files.makeDirectories(join(directory, folder))
-  await new Promise<void>((resolve, reject) =>
-    files.syncDirectory(directory, (error) => (error === null ? resolve() : reject(error))),
-  )
-  return new Promise((resolve, reject) => {
-    replaceFile(files, directory, HOME_FILE, encodeHeader({ kind: 'H', storeId }), (error) =>
-      error === null ? resolve() : reject(error),
-    )
-  })
+  await completion((done) => files.syncDirectory(directory, done))
+  return completion((done) => replaceFile(files, directory, HOME_FILE, encodeHeader({ kind: 'H', storeId }), done))
 }
 
 function logFiles(files: FileSystem, directory: string): string[] {

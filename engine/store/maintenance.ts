@@ -1,3 +1,4 @@
+import { completion } from '../io/transfer.js'
 import type { CommitLog } from '../commit-log/commit-log.js'
 import { encodeLogIndex, resumeLogIndex, writeDerived } from '../commit-log/log-index.js'
 import type { LogSegmentFile } from '../commit-log/log-segment-file.js'
@@ -126,9 +127,7 @@ export class Maintenance {
     await secure(files, logPath, recovered.redone)
     if (recovered.directory.segments.length === 0) return
     for (const segment of recovered.empty) recovered.directory.remove(segment)
-    await new Promise<void>((resolve, reject) =>
-      log.startSegment(recovered.position, (error) => (error === null ? resolve() : reject(error))),
-    )
+    await completion((done) => log.startSegment(recovered.position, done))
     const segment = log.segment!
     this.#sealing = this.#afterRecovery(segment)
     this.#sealing.catch((error: unknown) => log.fail(failureOfWrite(error)))
@@ -199,9 +198,7 @@ export class Maintenance {
   /** Makes the names in the log's folder durable. */
   #syncNames(): Promise<void> {
     const { environment, logPath } = this.#m.parts
-    return new Promise((resolve, reject) =>
-      environment.files.syncDirectory(logPath, (error) => (error === null ? resolve() : reject(error))),
-    )
+    return completion((done) => environment.files.syncDirectory(logPath, done))
   }
 
   /** Cuts a segment to what counts and syncs it. */
@@ -243,7 +240,7 @@ export class Maintenance {
     writeDerived(files, path, contents)
     const handle = files.open(path, 'write')
     try {
-      await new Promise<void>((resolve, reject) => handle.sync((error) => (error === null ? resolve() : reject(error))))
+      await completion((done) => handle.sync(done))
     } finally {
       handle.close()
     }

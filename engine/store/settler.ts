@@ -1,7 +1,7 @@
 import type { LogDirectory, LogSegment } from '../commit-log/log-directory.js'
 import type { Environment, FileHandle, FileSystem } from '../io/file-system.js'
 import { isSystemError } from '../io/system-error.js'
-import { readFullySync, writeFullySync } from '../io/transfer.js'
+import { readFullySync, writeFullySync, completion } from '../io/transfer.js'
 import type { Limits } from '../limits.js'
 import type { Unsettled } from '../recovery/unsettled.js'
 import type { StreamCatalog } from '../streams/stream-catalog.js'
@@ -207,9 +207,7 @@ export class Settler {
       if (failed !== undefined) throw failed.reason
       return false
     }
-    await new Promise<void>((resolve, reject) =>
-      streams.syncNames((error) => (error === null ? resolve() : reject(error))),
-    )
+    await completion((done) => streams.syncNames(done))
     return true
   }
 
@@ -254,7 +252,7 @@ export class Settler {
     }
     try {
       if (writeFrom !== undefined) await writeAgain(handle, writeFrom)
-      await new Promise<void>((resolve, reject) => handle.sync((error) => (error === null ? resolve() : reject(error))))
+      await completion((done) => handle.sync(done))
       this.filesSynced++
     } finally {
       handle.close()

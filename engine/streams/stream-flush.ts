@@ -5,7 +5,7 @@ import { IndexBuilder } from '../format/sparse-index.js'
 import { encodeSeal, encodeShape } from '../format/shape-record.js'
 import type { ShapeTable } from '../format/shapes.js'
 import type { FileHandle } from '../io/file-system.js'
-import { readFullySync, writeFullySync } from '../io/transfer.js'
+import { readFullySync, writeFullySync, completion } from '../io/transfer.js'
 import type { Limits } from '../limits.js'
 import type { ReadHandles } from '../segment/read-handles.js'
 import { byteOf, type Slabs } from '../segment/slabs.js'
@@ -100,9 +100,7 @@ export class StreamFlusher {
     const handle = files.open(fresh, 'create')
     try {
       copyInto(handle, this.#handles.get(path), last.bytes)
-      await new Promise<void>((resolve, reject) => {
-        handle.sync((error) => (error === null ? resolve() : reject(error)))
-      })
+      await completion((done) => handle.sync(done))
       this.#fence()
       files.rename(fresh, path)
     } finally {
