@@ -26,11 +26,6 @@ export interface WriterLock {
   release(): Promise<void>
 }
 
-/** A lock for a store that nobody else can reach. Nothing is checked and nothing released. */
-export function noLock(epoch: number): WriterLock {
-  return { epoch, previousEpoch: epoch - 1, check: () => undefined, release: () => Promise.resolve() }
-}
-
 /** The lock of a store in a file system: an epoch file and the lock directory. */
 export class HeldWriterLock implements WriterLock {
   readonly epoch: number

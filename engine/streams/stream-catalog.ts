@@ -50,14 +50,6 @@ export class StreamCatalog {
     return this.#states.get(name)
   }
 
-  forget(name: string): void {
-    this.#states.delete(name)
-  }
-
-  values(): IterableIterator<StreamState> {
-    return this.#states.values()
-  }
-
   /** Second chance: what was used since the last time goes to the end of the line. A batch at a time, so that it is cheap per stream. */
   #forgetSome(): void {
     this.#forgetting = false

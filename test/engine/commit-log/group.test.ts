@@ -2,7 +2,7 @@ import t from 'tap'
 import { PendingGroup } from '../../../engine/commit-log/group.js'
 import { byteOf, Slabs } from '../../../engine/segment/slabs.js'
 
-t.test('[D2] a group collects commits behind its head, one after another, in its slab', (t) => {
+t.test('[F5] a group collects commits behind its head, one after another, in its slab', (t) => {
   const slabs = new Slabs(1000)
   const slab = slabs.withRoom(undefined, 500)
   slab.used = 40 // a group before
@@ -25,7 +25,7 @@ t.test('[D2] a group collects commits behind its head, one after another, in its
   t.end()
 })
 
-t.test('[D2] the strongest durability of its commits counts', (t) => {
+t.test('[F5] the strongest durability of its commits counts', (t) => {
   const slabs = new Slabs(1000)
   const group = new PendingGroup<string>(slabs.withRoom(undefined, 500), 84, 0, 0, false)
   group.need('os')
@@ -37,7 +37,7 @@ t.test('[D2] the strongest durability of its commits counts', (t) => {
   t.end()
 })
 
-t.test('[D2] events are known by their stream and where they are in memory', (t) => {
+t.test('[F5] events are known by their stream and where they are in memory', (t) => {
   const slabs = new Slabs(1000)
   slabs.withRoom(undefined, 1000)
   const slab = slabs.withRoom(undefined, 500)

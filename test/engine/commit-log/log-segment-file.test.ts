@@ -30,7 +30,7 @@ function setUp(): { files: FileSystem; segment: LogSegmentFile; contents: () => 
 const write = (segment: LogSegmentFile, text: string, durable: boolean): Promise<void> =>
   promised((done) => segment.write(Buffer.from(`..${text}`), 2, text.length, durable, done))
 
-t.test('[D2] a new segment begins with a header that says what it hangs on', (t) => {
+t.test('[F5] a new segment begins with a header that says what it hangs on', (t) => {
   const { files, segment, contents } = setUp()
   const verdict = parseHeader(windowOf(contents()), contents().length, 'L')
   t.match(verdict, { kind: 'header', header: { storeId: ID, base: 20, epoch: 2, shapes: true, ...LINK } })
@@ -39,7 +39,7 @@ t.test('[D2] a new segment begins with a header that says what it hangs on', (t)
   t.end()
 })
 
-t.test('[D2] groups follow each other, whether durable or not; zeros ahead are cut off', async (t) => {
+t.test('[F5] groups follow each other, whether durable or not; zeros ahead are cut off', async (t) => {
   const { segment, contents } = setUp()
   await write(segment, 'one', false)
   t.ok(segment.unsynced)
@@ -63,14 +63,14 @@ t.test('[D2] groups follow each other, whether durable or not; zeros ahead are c
   segment.close()
 })
 
-t.test('[D2] a write that fails does not count', async (t) => {
+t.test('[F5] a write that fails does not count', async (t) => {
   const { segment } = setUp()
   segment.close()
   await t.rejects(write(segment, 'lost', false))
   t.equal(segment.end, HEADER_FIXED_BYTES)
 })
 
-t.test('[D2] a segment that was closed is gone on with at its end', async (t) => {
+t.test('[F5] a segment that was closed is gone on with at its end', async (t) => {
   const { files, segment, contents } = setUp()
   await write(segment, 'one', false)
   segment.close()

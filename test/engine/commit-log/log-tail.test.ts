@@ -48,7 +48,7 @@ function setUp(): { tail: LogTail; events: string[]; fail: { next: boolean }; li
   return { tail, events, fail, link }
 }
 
-t.test('[D2] a segment is told what it hangs on: the last group before, and how far the log is durable', async (t) => {
+t.test('[F5] a segment is told what it hangs on: the last group before, and how far the log is durable', async (t) => {
   const { tail, events, link } = setUp()
   const first = tail.roll(0, 5)
   t.match(link(first), { base: 0, epoch: 3, sequence: 5, durable: 5, ...NOTHING })
@@ -68,7 +68,7 @@ t.test('[D2] a segment is told what it hangs on: the last group before, and how 
   t.equal(tail.current(), second)
 })
 
-t.test('[D2] before a durable write counts, older segments and the names of all are durable', async (t) => {
+t.test('[F5] before a durable write counts, older segments and the names of all are durable', async (t) => {
   const { tail, events } = setUp()
   const first = tail.roll(0, 5)
   const second = tail.roll(10, 6)
@@ -80,7 +80,7 @@ t.test('[D2] before a durable write counts, older segments and the names of all 
   t.same(events.filter((event) => event === 'folder synced').length, 1, 'once')
 })
 
-t.test('[D2] a name whose sync failed is not durable', async (t) => {
+t.test('[F5] a name whose sync failed is not durable', async (t) => {
   const { tail, fail } = setUp()
   const segment = tail.roll(0, 5)
   fail.next = true
@@ -97,7 +97,7 @@ t.test('[D2] a name whose sync failed is not durable', async (t) => {
   t.equal(tail.durable, 5)
 })
 
-t.test('[D2] a sync makes durable what was committed without one, and no more', async (t) => {
+t.test('[F5] a sync makes durable what was committed without one, and no more', async (t) => {
   const { tail } = setUp()
   await promised((done) => tail.sync(5, done)) // nothing was written
   const segment = tail.roll(0, 5)

@@ -17,7 +17,7 @@ function setUp(): { pace: WritePace; clock: { now: number }; write: (ms: number,
 const times = (pace: WritePace, bytes: number, durable: boolean): number[] =>
   Array.from({ length: 16 }, (_, i) => i + 1).filter(() => pace.isTime(bytes, durable))
 
-t.test('[P1] a group is written once the disk was idle for half as long as a write takes', (t) => {
+t.test('[F5] a group is written once the disk was idle for half as long as a write takes', (t) => {
   const { pace, clock, write } = setUp()
   for (let i = 0; i < 100; i++) write(10)
   clock.now += 4.9
@@ -29,7 +29,7 @@ t.test('[P1] a group is written once the disk was idle for half as long as a wri
   t.end()
 })
 
-t.test('[P1] a small group waits for more, a relaxed one for more still', (t) => {
+t.test('[F5] a small group waits for more, a relaxed one for more still', (t) => {
   const { pace, clock } = setUp()
   clock.now = 1000
   t.same(times(pace, 8 * 1024 - 1, true), [])
@@ -39,7 +39,7 @@ t.test('[P1] a small group waits for more, a relaxed one for more still', (t) =>
   t.end()
 })
 
-t.test('[P1] a disk that becomes slower is noticed', (t) => {
+t.test('[F5] a disk that becomes slower is noticed', (t) => {
   const { pace, clock, write } = setUp()
   write(1)
   write(100)
@@ -51,7 +51,7 @@ t.test('[P1] a disk that becomes slower is noticed', (t) => {
   t.end()
 })
 
-t.test('[P1] figures are kept of synced writes, a bounded number, the newest last', (t) => {
+t.test('[F5] figures are kept of synced writes, a bounded number, the newest last', (t) => {
   const { pace, write } = setUp()
   write(7, false)
   t.same(pace.synced, [])

@@ -7,7 +7,6 @@ import { MemoryFileSystem } from '../../../engine/io/memory-file-system.js'
 import { systemError } from '../../../engine/io/system-error.js'
 import { acquireWriterLock, type WriterLockOptions } from '../../../engine/lock/acquire-writer-lock.js'
 import { encodeEpochFile } from '../../../engine/lock/epoch-file.js'
-import { noLock } from '../../../engine/lock/writer-lock.js'
 
 const STORE = '/data/store'
 const LOCK = '/data/store/lock'
@@ -509,10 +508,3 @@ t.test(
     }
   },
 )
-
-t.test('[F4] noLock lets everything pass', async (t) => {
-  const lock = noLock(3)
-  t.match(lock, { epoch: 3, previousEpoch: 2 })
-  lock.check()
-  await lock.release()
-})

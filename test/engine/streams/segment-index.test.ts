@@ -40,7 +40,7 @@ t.test('[F3] where the file is gone, all entries are written again', (t) => {
   t.end()
 })
 
-t.test('[D6] an index of another store, stream or base, or a damaged one, is as good as none', (t) => {
+t.test('[F3] an index of another store, stream or base, or a damaged one, is as good as none', (t) => {
   const directory = setUp()
   const { files } = directory
   writeIndex(directory, KEY, 0, ENTRIES, 0)

@@ -25,7 +25,7 @@ async function segment(): Promise<{ bytes: Buffer; path: string; storeId: Buffer
 const scan = (bytes: Buffer, from: number, version = 0, key = KEY): SegmentContents =>
   scanFrames(windowOf(bytes), 0, from, version, key, MAX_COMMIT_BYTES)
 
-t.test('[D3] events are visited in order, with where they are', async (t) => {
+t.test('[F2] events are visited in order, with where they are', async (t) => {
   const { bytes, start } = await segment()
   const seen: number[][] = []
   const sink = (offset: number, byte: number): unknown => seen.push([offset, byte])
@@ -41,7 +41,7 @@ t.test('[D3] events are visited in order, with where they are', async (t) => {
   }
 })
 
-t.test('[D3] a segment cut short counts up to its last whole event, whatever the byte', async (t) => {
+t.test('[F2] a segment cut short counts up to its last whole event, whatever the byte', async (t) => {
   const { bytes, start } = await segment()
   for (let size = start; size < bytes.length; size++) {
     const found = scan(bytes.subarray(0, size), start)
@@ -50,7 +50,7 @@ t.test('[D3] a segment cut short counts up to its last whole event, whatever the
   }
 })
 
-t.test('[D3] no changed byte is taken for an event', async (t) => {
+t.test('[F2] no changed byte is taken for an event', async (t) => {
   const { bytes, start } = await segment()
   for (let at = start; at < bytes.length; at++) {
     const changed = Buffer.from(bytes)
@@ -60,13 +60,13 @@ t.test('[D3] no changed byte is taken for an event', async (t) => {
   }
 })
 
-t.test('[D3] events of another stream or at another offset are none of this segment', async (t) => {
+t.test('[F2] events of another stream or at another offset are none of this segment', async (t) => {
   const { bytes, start } = await segment()
   t.match(scan(bytes, start, 0, OTHER), { version: 0, bytes: start, fault: /another stream/ })
   t.match(scan(bytes, start, 7), { version: 7, bytes: start, fault: /offset 0 instead of 7/ })
 })
 
-t.test('[D3] a seal ends a segment and names what follows', async (t) => {
+t.test('[F2] a seal ends a segment and names what follows', async (t) => {
   const { bytes, start } = await segment()
   const sealed = Buffer.concat([bytes, encodeSeal(4)])
   t.match(scan(sealed, start), { version: 4, bytes: sealed.length, nextBase: 4, fault: undefined })

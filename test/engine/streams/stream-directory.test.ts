@@ -45,7 +45,7 @@ t.test('[fault 53] segments of a stream are found by name, those of others and f
   t.end()
 })
 
-t.test('[D3] what a flush left behind that was cut short is replaced by a new file', (t) => {
+t.test('[F2] what a flush left behind that was cut short is replaced by a new file', (t) => {
   const { directory } = setUp()
   const path = directory.segmentPath(KEY, 0)
   const left = directory.openForWriting(KEY, path, true)
@@ -59,7 +59,7 @@ t.test('[D3] what a flush left behind that was cut short is replaced by a new fi
   t.end()
 })
 
-t.test('[D3] names are synced once, and again after a failure', async (t) => {
+t.test('[F2] names are synced once, and again after a failure', async (t) => {
   const { directory, synced, fail } = setUp()
   const shard = `/streams/${KEY.path.slice(0, 2)}`
   await syncNames(directory)
