@@ -7,9 +7,10 @@ import type { StreamState } from '../streams/stream-state.js'
 import type { Durability } from '../types/durability.js'
 import type { ExpectedVersion, NewEvent } from '../types/event.js'
 import type { AppendManyOptions, AppendOptions, AppendResult, StreamAppend } from '../types/event-store.js'
+import { checkAppendMany, checkAppendOptions } from './append-options.js'
 import { AppendWaiter, RefusalWaiter } from './append-waiter.js'
 import { CommitBuilder } from './commit-builder.js'
-import { checkAppendMany, checkAppendOptions, type Settings } from './options.js'
+import type { Settings } from './options.js'
 
 const NO_OPTIONS: AppendOptions = Object.freeze({})
 const ALONE = { before: false, after: false }

@@ -5,7 +5,6 @@ import { LogSegmentFile } from '../commit-log/log-segment-file.js'
 import { failureOfWrite } from '../commit-log/write-failure.js'
 import { AnnalsError, asIoError, CorruptionError, quote } from '../errors.js'
 import { EventDecoder, eventTimestamp } from '../format/event-record.js'
-import { streamKey } from '../format/names.js'
 import { ValueDecoder } from '../format/value-decoder.js'
 import type { Environment } from '../io/file-system.js'
 import type { Recovered, RecoveryReport } from '../recovery/recover.js'
@@ -32,13 +31,10 @@ import type {
   StreamInfo,
 } from '../types/event-store.js'
 import { Appender } from './appender.js'
-import { eventReader } from './event-iterator.js'
-import { LogSource, type LogReading } from './log-source.js'
 import { Maintenance } from './maintenance.js'
-import { checkReadAll, checkReadStream } from './options.js'
 import type { StoreParts } from './store-parts.js'
 import { percentiles, type StoreStats } from './stats.js'
-import { BackwardStreamSource, ForwardStreamSource, type StreamReading } from './stream-source.js'
+import { StoreReader } from './store-reader.js'
 
 /** The file engine. Composition root: knows all layers, holds the order of things, leaves the work to them. */
 export class FileEventStore implements EventStore {
@@ -48,8 +44,7 @@ export class FileEventStore implements EventStore {
   readonly #catalog: StreamCatalog
   readonly #appender: Appender
   readonly #handles: ReadHandles
-  readonly #streamReading: StreamReading
-  readonly #logReading: LogReading
+  readonly #reader: StoreReader
   readonly #maintenance: Maintenance
   /** Position behind the last committed event. */
   #position: number
@@ -101,26 +96,32 @@ export class FileEventStore implements EventStore {
       return state
     })
     const decoder = new EventDecoder(new ValueDecoder(recovered.shapes))
-    this.#streamReading = {
-      directory: streams,
-      indexes: new IndexCache(streams),
-      handles: this.#handles,
-      slabs: this.#log.slabs,
-      decoder,
-      limits,
-    }
-    this.#logReading = {
-      directory: recovered.directory,
-      indexes: new LogIndexes(files, recovered.directory, this.#handles, storeId, limits),
-      handles: this.#handles,
-      decoder,
-      limits,
-      active: () => {
-        const { segment } = this.#log
-        return segment && { path: segment.path, end: segment.end, entries: segment.index.entries }
+    this.#reader = new StoreReader({
+      catalog: this.#catalog,
+      position: () => this.#position,
+      closed: () => this.#closed,
+      assertOpen: () => this.#assertOpen(),
+      streams: {
+        directory: streams,
+        indexes: new IndexCache(streams),
+        handles: this.#handles,
+        slabs: this.#log.slabs,
+        decoder,
+        limits,
       },
-      lastEnd: (path) => (path === this.#resumed ? undefined : recovered.ends.get(path)),
-    }
+      log: {
+        directory: recovered.directory,
+        indexes: new LogIndexes(files, recovered.directory, this.#handles, storeId, limits),
+        handles: this.#handles,
+        decoder,
+        limits,
+        active: () => {
+          const { segment } = this.#log
+          return segment && { path: segment.path, end: segment.end, entries: segment.index.entries }
+        },
+        lastEnd: (path) => (path === this.#resumed ? undefined : recovered.ends.get(path)),
+      },
+    })
     this.#maintenance = new Maintenance({
       parts,
       log: this.#log,
@@ -167,52 +168,16 @@ export class FileEventStore implements EventStore {
     return this.#appender.appendMany(appends, options)
   }
 
-  readStream<Event = StoredEvent>(stream: string, options: ReadStreamOptions = {}): EventReader<Event> {
-    checkReadStream(options)
-    this.#assertOpen()
-    const { fromOffset, toOffset, limit = Infinity, direction = 'forward', signal } = options
-    const open = (): ForwardStreamSource | BackwardStreamSource => {
-      const state = this.#catalog.get(stream)
-      if (direction === 'backward') {
-        const from = Math.min(fromOffset ?? Infinity, state.version - 1)
-        return new BackwardStreamSource(
-          this.#streamReading,
-          state,
-          fromOffset ?? state.version,
-          Math.max(toOffset ?? 0, from - limit + 1, 0),
-        )
-      }
-      const from = fromOffset ?? 0
-      return new ForwardStreamSource(
-        this.#streamReading,
-        state,
-        from,
-        Math.min((toOffset ?? Infinity) + 1, from + limit),
-      )
-    }
-    if (this.#catalog.peek(stream) === undefined) streamKey(stream) // a bad name is refused now and not at the first event
-    return eventReader(open, { signal, closed: () => this.#closed })
+  readStream<Event = StoredEvent>(stream: string, options?: ReadStreamOptions): EventReader<Event> {
+    return this.#reader.readStream(stream, options)
   }
 
-  readAll<Event = StoredEvent>(options: ReadAllOptions = {}): EventReader<Event> {
-    checkReadAll(options)
-    this.#assertOpen()
-    const { fromPosition = 0, toPosition = Infinity, limit = Infinity, signal } = options
-    const open = (): LogSource =>
-      new LogSource(this.#logReading, fromPosition, Math.min(this.#position, toPosition + 1, fromPosition + limit))
-    return eventReader(open, { signal, closed: () => this.#closed })
+  readAll<Event = StoredEvent>(options?: ReadAllOptions): EventReader<Event> {
+    return this.#reader.readAll(options)
   }
 
   streamInfo(stream: string): Promise<StreamInfo> {
-    try {
-      this.#assertOpen()
-      const state = this.#catalog.get(stream)
-      return state.damage === undefined
-        ? Promise.resolve({ stream, version: state.version })
-        : Promise.reject(state.damage)
-    } catch (error) {
-      return Promise.reject(asIoError(error, 'read the stream'))
-    }
+    return this.#reader.streamInfo(stream)
   }
 
   /**
