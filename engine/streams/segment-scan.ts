@@ -1,5 +1,12 @@
 import { CorruptionError, newerVersion } from '../errors.js'
-import { eventFits, eventOffset, eventStreamBytes, eventTimestamp, EVENT_FIXED_BYTES } from '../format/event-record.js'
+import {
+  eventFits,
+  eventOffset,
+  eventPosition,
+  eventStreamBytes,
+  eventTimestamp,
+  EVENT_FIXED_BYTES,
+} from '../format/event-record.js'
 import { parseHeader } from '../format/file-header.js'
 import { checkFrame, FRAME_EVENT, FRAME_KIND, FRAME_SEAL, FRAME_SHAPE, type Window, windowOf } from '../format/frame.js'
 import type { StreamKey } from '../format/names.js'
@@ -16,6 +23,9 @@ export interface SegmentContents {
   shapes: number[]
   /** Set when the segment is sealed: the base of the next one. */
   nextBase: number | undefined
+  /** Position of the last event and where its frame starts; −1 when there is none. */
+  lastPosition: number
+  lastByte: number
   /** Why it ends before the end of the bytes; undefined when it does not. */
   fault: string | undefined
 }
@@ -37,7 +47,15 @@ export function scanFrames(
   maxFrameBytes: number,
   sink?: EventSink,
 ): SegmentContents {
-  const contents: SegmentContents = { version, bytes: base + from, shapes: [], nextBase: undefined, fault: undefined }
+  const contents: SegmentContents = {
+    version,
+    bytes: base + from,
+    shapes: [],
+    nextBase: undefined,
+    lastPosition: -1,
+    lastByte: 0,
+    fault: undefined,
+  }
   const end = window.bytes.length
   for (let at = from; at < end;) {
     const length = checkFrame(window, at, end, maxFrameBytes)
@@ -66,6 +84,8 @@ function takeFrame(
       if (fault !== undefined) return fault
       sink?.(contents.version, base + at, eventTimestamp(window, at), window, at, length)
       contents.version++
+      contents.lastPosition = eventPosition(window, at)
+      contents.lastByte = base + at
       return undefined
     }
     case FRAME_SHAPE: {

@@ -5,6 +5,8 @@ import { parseStreamFileName, shardName, SHARDS, type StreamKey, streamFileName 
 import type { Done, FileHandle, FileSystem } from '../io/file-system.js'
 import { isSystemError } from '../io/system-error.js'
 
+const NONE: ReadonlySet<string> = new Set()
+
 /** Where stream files are: `streams/<shard>/<escaped name>@<base>.seg`, and `.idx` for the index. */
 export class StreamDirectory {
   readonly path: string
@@ -14,6 +16,8 @@ export class StreamDirectory {
   /** Shards in which files were created since the folder was last synced. */
   readonly #dirtyShards = new Set<string>()
   readonly #checkedShards = new Set<string>()
+  /** Of the shards that were listed: paths of streams that have files, and no first segment. Empty for sound shards. */
+  readonly #headless = new Map<string, ReadonlySet<string>>()
 
   constructor(files: FileSystem, path: string, storeId: Buffer, shapes: boolean) {
     this.files = files
@@ -64,6 +68,34 @@ export class StreamDirectory {
       if (parsed?.escaped === escaped && parsed.suffix === '.seg') bases.push(parsed.base)
     }
     return bases.sort((a, b) => a - b)
+  }
+
+  /**
+   * Tells whether a stream whose first segment is not there has other files, so that it was there once. To be asked only of streams
+   * whose events are all settled or that have none. The first question in a shard lists it, those that follow cost nothing:
+   * a shard is listed once, however many streams are created in it.
+   */
+  isHeadless(key: StreamKey): boolean {
+    const shard = key.path.slice(0, 2)
+    let headless = this.#headless.get(shard)
+    if (headless === undefined) this.#headless.set(shard, (headless = this.#findHeadless(shard)))
+    // Looked at again: another process may have been writing while the shard was listed.
+    return headless.size > 0 && headless.has(key.path) && this.files.stat(this.segmentPath(key, 0)) === undefined
+  }
+
+  #findHeadless(shard: string): ReadonlySet<string> {
+    const path = join(this.path, shard)
+    if (this.files.stat(path) === undefined) return NONE
+    const whole = new Set<string>()
+    const later: string[] = []
+    for (const name of this.files.list(path)) {
+      const parsed = parseStreamFileName(name)
+      if (parsed === undefined) continue
+      if (parsed.suffix === '.seg' && parsed.base === 0) whole.add(`${shard}/${parsed.escaped}`)
+      else later.push(`${shard}/${parsed.escaped}`)
+    }
+    const headless = later.filter((stream) => !whole.has(stream))
+    return headless.length === 0 ? NONE : new Set(headless)
   }
 
   /** Opens a file to write to it, creating it and its shard where they are missing. */

@@ -1,5 +1,5 @@
 import { CorruptionError } from '../errors.js'
-import { eventOffset } from '../format/event-record.js'
+import { eventOffset, eventPosition } from '../format/event-record.js'
 import {
   checkFrame,
   FRAME_EVENT,
@@ -33,22 +33,31 @@ export class StreamLoader {
   readonly #directory: StreamDirectory
   readonly #handles: ReadHandles
   readonly #limits: Limits
+  readonly #logEnd: () => number
 
-  constructor(directory: StreamDirectory, handles: ReadHandles, limits: Limits) {
+  /** `logEnd`: position behind the last event of the log. Whatever a segment holds was in the log before. */
+  constructor(directory: StreamDirectory, handles: ReadHandles, limits: Limits, logEnd: () => number = () => Infinity) {
     this.#directory = directory
     this.#handles = handles
     this.#limits = limits
+    this.#logEnd = logEnd
   }
 
   /**
    * Loads a stream. Events from offset `unproven` on may have been written without a sync before a crash: they are read
    * and checked one by one, and what is not right at the end is left out. All others are durable: if the last of them is not
-   * right, that is damage, and a CorruptionError is thrown.
+   * right, that is damage, and a CorruptionError is thrown. So it is where the first segment is missing and something says that
+   * it was there: events below `unproven`, or later files of the stream.
    */
   load(key: StreamKey, unproven = Infinity): StreamState {
     this.#directory.checkShard(key)
     const state = new StreamState(key, 0)
-    if (this.#directory.files.stat(this.#directory.segmentPath(key, 0)) === undefined) return state
+    const first = this.#directory.segmentPath(key, 0)
+    if (this.#directory.files.stat(first) === undefined) {
+      // Nothing of it was ever synced, or there was nothing: the log stands for what there is.
+      if (unproven === 0 || (unproven === Infinity && !this.#directory.isHeadless(key))) return state
+      throw missing(first, key, 0)
+    }
     const bases = this.#isSealed(key, 0) ? this.#directory.bases(key) : [0]
     // Sealed segments are synced before what follows counts as settled, so only those behind `unproven` need a look, and
     // the one before: where its last event is proven, its seal may not be.
@@ -61,13 +70,7 @@ export class StreamLoader {
     const { contents, segment } = found
     if (contents.nextBase === undefined) state.last = segment
     else if (unproven === Infinity) {
-      const path = this.#directory.segmentPath(key, contents.nextBase)
-      throw new CorruptionError('the segment is missing', {
-        file: path,
-        byte: 0,
-        stream: key.name,
-        offset: contents.nextBase,
-      })
+      throw missing(this.#directory.segmentPath(key, contents.nextBase), key, contents.nextBase)
     }
     state.bases = bases.slice(0, at + 1)
     state.version = contents.version
@@ -108,7 +111,15 @@ export class StreamLoader {
       if (base < unproven || !(error instanceof CorruptionError)) throw error
       return {
         segment: { base, bytes: 0, unfinished: false, shapes: [], index: undefined },
-        contents: { version: base, bytes: 0, shapes: [], nextBase: undefined, fault: error.message },
+        contents: {
+          version: base,
+          bytes: 0,
+          shapes: [],
+          nextBase: undefined,
+          lastPosition: -1,
+          lastByte: 0,
+          fault: error.message,
+        },
       }
     }
     const contents =
@@ -123,6 +134,15 @@ export class StreamLoader {
         byte: contents.bytes,
         stream: key.name,
         offset: contents.version,
+      })
+    }
+    if (contents.lastPosition >= this.#logEnd()) {
+      // The folder was put together from files of different moments: going on would give out these positions again.
+      throw new CorruptionError('the log does not hold this event', {
+        file: path,
+        byte: contents.lastByte,
+        stream: key.name,
+        offset: contents.version - 1,
       })
     }
     const index = this.#index(handle, path, key, base, contents)
@@ -160,12 +180,20 @@ export class StreamLoader {
           faultOfEvent(window, at, length, key, offset) ??
           (offset < base ? 'the event is before the base of its segment' : undefined)
         if (wrong !== undefined) throw this.#damaged(path, start, key, wrong)
-        return { version: offset + 1, bytes: size, shapes: [], nextBase: undefined, fault: undefined }
+        return {
+          version: offset + 1,
+          bytes: size,
+          shapes: [],
+          nextBase: undefined,
+          lastPosition: eventPosition(window, at),
+          lastByte: start,
+          fault: undefined,
+        }
       }
       if (kind === FRAME_SEAL) {
         const nextBase = decodeSeal(window, at, length)
         if (nextBase === undefined) break
-        return { version: nextBase, bytes: size, shapes: [], nextBase, fault: undefined }
+        return { version: nextBase, bytes: size, shapes: [], nextBase, lastPosition: -1, lastByte: 0, fault: undefined }
       }
       end = start
     }
@@ -241,6 +269,10 @@ export class StreamLoader {
   #damaged(path: string, byte: number, key: StreamKey, reason: string): CorruptionError {
     return new CorruptionError(reason, { file: path, byte, stream: key.name })
   }
+}
+
+function missing(file: string, key: StreamKey, offset: number): CorruptionError {
+  return new CorruptionError('the segment is missing', { file, byte: 0, stream: key.name, offset })
 }
 
 /** Adds the events of a stretch of a segment to its index. Throws CorruptionError where a record is not right. */

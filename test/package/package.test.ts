@@ -4,6 +4,7 @@ import {
   readFileSync,
   readdirSync,
   realpathSync,
+  renameSync,
   rmSync,
   symlinkSync,
   writeFileSync,
@@ -95,7 +96,7 @@ t.test('[Z1] no dependencies and no install scripts', (t) => {
   t.end()
 })
 
-t.test('[Z1] works through import', (t) => {
+t.test('[Z1] [fault 89] works through import', (t) => {
   writeFileSync(
     join(application, 'use.mjs'),
     `import * as annals from 'annals'\n${ROUND_TRIP}\nawait roundTrip(annals, 'by-import')`,
@@ -104,7 +105,7 @@ t.test('[Z1] works through import', (t) => {
   t.end()
 })
 
-t.test('[Z1] works through require()', (t) => {
+t.test('[Z1] [fault 89] works through require()', (t) => {
   writeFileSync(
     join(application, 'use.cjs'),
     `const annals = require('annals')\n${ROUND_TRIP}\nroundTrip(annals, 'by-require')`,
@@ -116,7 +117,7 @@ t.test('[Z1] works through require()', (t) => {
   t.end()
 })
 
-t.test('[Z1] works bundled into an application', (t) => {
+t.test('[Z1] [fault 89] works bundled into an application', (t) => {
   for (const format of ['esm', 'cjs'] as const) {
     const name = `bundled.${format === 'esm' ? 'mjs' : 'cjs'}`
     const { errors } = buildSync({
@@ -135,6 +136,30 @@ t.test('[Z1] works bundled into an application', (t) => {
     t.same(errors, [])
     t.same(node(application, name), { status: 0, stdout: EVENTS, stderr: '' }, format)
   }
+  t.end()
+})
+
+t.test('[Z1] [fault 89] works in a worker thread, from the package and from a bundle of one file', (t) => {
+  const program = `${ROUND_TRIP}
+import { isMainThread, Worker } from 'node:worker_threads'
+import { fileURLToPath } from 'node:url'
+if (isMainThread) new Worker(fileURLToPath(import.meta.url), { argv: process.argv.slice(2) })
+else await roundTrip(annals, process.argv[2])
+`
+  writeFileSync(join(application, 'worker.mjs'), `import * as annals from 'annals'\n${program}`)
+  t.same(node(application, 'worker.mjs', 'in-worker'), { status: 0, stdout: EVENTS, stderr: '' })
+  buildSync({
+    absWorkingDir: application,
+    entryPoints: ['worker.mjs'],
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    outfile: 'worker-bundle.mjs',
+    logLevel: 'silent',
+  })
+  const alone = join(folder, 'bundle-alone.mjs') // where no node_modules could help
+  renameSync(join(application, 'worker-bundle.mjs'), alone)
+  t.same(node(folder, alone, 'in-bundled-worker'), { status: 0, stdout: EVENTS, stderr: '' })
   t.end()
 })
 

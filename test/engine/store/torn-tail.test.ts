@@ -1,0 +1,57 @@
+import t from 'tap'
+import { verify } from '../../../engine/recovery/verify.js'
+import { countUp, datas, numbered, TestMachine } from './test-machine.js'
+
+/** A killed store of five events whose log ends in part of a group. */
+async function torn(): Promise<TestMachine> {
+  const machine = new TestMachine()
+  const store = await machine.open()
+  for (const i of countUp(5)) await store.append('a', numbered(1, i))
+  machine.kill()
+  store.close().catch(() => {})
+  const [path] = machine.find('.log') as [string]
+  const bytes = machine.contents(path)
+  let end = bytes.length
+  while (end > 0 && bytes[end - 1] === 0) end--
+  const group = bytes.subarray(96, 140) // half the head of one
+  machine.write(path, Buffer.concat([bytes.subarray(0, end + 3), group]))
+  return machine
+}
+
+t.test(
+  '[fault 26] where a torn tail cannot be cut off, what was acknowledged is read, and nothing else counts',
+  async (t) => {
+    for (const sticky of [false, true]) {
+      const machine = await torn()
+      // Recovery pins the end with the header of a new segment; only then, in the background, it cuts what lies behind.
+      const opened = machine.open()
+      machine.files.setFaults({ only: ({ kind }) => kind === 'truncate', failAt: 1, sticky })
+      const store = await opened
+      t.ok(store.recovery.tornBytes > 0)
+      t.equal(store.recovery.damage, undefined)
+      t.same(await datas(store.readAll()), countUp(5))
+      let acknowledged = 5
+      let refused: unknown
+      for (let i = 0; i < 20 && refused === undefined; i++) {
+        await store.append('a', numbered(1, acknowledged)).then(
+          () => acknowledged++,
+          (error: unknown) => (refused = error),
+        )
+        await new Promise((resolve) => setImmediate(resolve))
+      }
+      t.match(refused, { name: 'AnnalsError', code: 'ERR_WRITER_FAILED' }, 'the writer failed')
+      t.equal(machine.files.failures, 1)
+      t.same(await datas(store.readAll()), countUp(acknowledged), 'reading goes on')
+      t.same(await datas(store.readStream('a')), countUp(acknowledged))
+      await store.close().catch(() => {})
+
+      const again = await machine.open()
+      t.equal(again.recovery.damage, undefined)
+      t.same(await datas(again.readAll()), countUp(acknowledged))
+      t.same(await datas(again.readStream('a')), countUp(acknowledged))
+      t.equal((await again.append('a', numbered(1, acknowledged))).version, acknowledged + 1)
+      await again.close()
+      t.match(await verify(machine.environment, '/store'), { ok: true, findings: [], events: acknowledged + 1 })
+    }
+  },
+)
