@@ -135,6 +135,7 @@ export class Settler {
       }
       await writeBehind.flush()
       await this.#renew(older)
+      await this.#removeLeftovers(older)
     }
     if (this.#stopped) return
     const stretches = this.#waiting.slice(0, this.#ready())
@@ -239,6 +240,32 @@ export class Settler {
       } catch (error) {
         if (!(error instanceof CorruptionError)) throw error // reported to who reads that stream, and by verify
       }
+    }
+  }
+
+  /**
+   * Removes segments that a crash has left behind the end of a stream. Segments do not end at the same events when they are written
+   * again, so that such a file may stand for ever between or behind the ones that count, and once nothing tells any more which
+   * events are not proven, it would be taken for the last one. It holds nothing that the log and the segments that count do not have.
+   */
+  async #removeLeftovers(names: Iterable<string>): Promise<void> {
+    const { catalog, streams, environment, limits } = this.#parts
+    const shards = new Map<string, ReadonlyMap<string, readonly number[]>>()
+    let sliceEnd = environment.elapsed() + limits.flushSliceMs
+    for (const name of names) {
+      if (this.#stopped) return
+      try {
+        const { key, bases } = catalog.get(name)
+        const [shard, escaped] = key.path.split('/') as [string, string]
+        let later = shards.get(shard)
+        if (later === undefined) shards.set(shard, (later = streams.laterBases(shard)))
+        for (const base of later.get(escaped) ?? []) if (!bases.includes(base)) streams.removeSegment(key, base)
+      } catch (error) {
+        if (!(error instanceof CorruptionError)) throw error // reported to who reads that stream, and by verify
+      }
+      if (environment.elapsed() < sliceEnd) continue
+      await turn()
+      sliceEnd = environment.elapsed() + limits.flushSliceMs
     }
   }
 

@@ -98,6 +98,27 @@ export class StreamDirectory {
     return headless.length === 0 ? NONE : new Set(headless)
   }
 
+  /** Bases of all streams of a shard that have a segment beyond their first: few do. By escaped name, in no order. */
+  laterBases(shard: string): Map<string, number[]> {
+    const found = new Map<string, number[]>()
+    for (const name of listOrNothing(this.files, join(this.path, shard))) {
+      const parsed = parseStreamFileName(name)
+      if (parsed === undefined || parsed.suffix !== '.seg' || parsed.base === 0) continue
+      const bases = found.get(parsed.escaped)
+      if (bases === undefined) found.set(parsed.escaped, [parsed.base])
+      else bases.push(parsed.base)
+    }
+    return found
+  }
+
+  /** Removes a segment that is none of its stream's, and its index. */
+  removeSegment(key: StreamKey, base: number): void {
+    this.files.remove(this.segmentPath(key, base))
+    const index = this.indexPath(key, base)
+    if (this.files.stat(index) !== undefined) this.files.remove(index)
+    this.#dirtyShards.add(key.path.slice(0, 2))
+  }
+
   /** Opens a file to write to it, creating it and its shard where they are missing. */
   openForWriting(key: StreamKey, path: string, create: boolean): FileHandle {
     if (!create) return this.files.open(path, 'write')
@@ -146,5 +167,14 @@ export class StreamDirectory {
       .list(this.path)
       .filter((name) => wanted.has(name))
       .sort()
+  }
+}
+
+function listOrNothing(files: FileSystem, path: string): string[] {
+  try {
+    return files.list(path)
+  } catch (error) {
+    if (isSystemError(error, 'ENOENT')) return []
+    throw error
   }
 }

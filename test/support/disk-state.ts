@@ -1,10 +1,12 @@
+import { createHash } from 'node:crypto'
+import { type FileChange, FileNode, interrupted, PAGE_BYTES, SECTOR_BYTES, survive, without } from './disk-file.js'
 import type { SeededRandom } from './random.js'
 
-/** What a power cut may leave of what was not synced. `kill`: the machine lives on, so everything is there. */
-export type CrashMode = 'kill' | 'minimal' | 'strict' | 'ordered'
+export { SECTOR_BYTES } from './disk-file.js'
 
-export const SECTOR_BYTES = 512
-const PAGE_BYTES = 4096
+/** What a crash may leave of what was not synced. `kill` and `torn`: the machine lives on. See `DiskState.after`. */
+export type CrashMode = 'kill' | 'torn' | 'minimal' | 'strict' | 'ordered'
+
 const ROOT = 0
 
 /** A change to the disk or the completion of a sync; nodes are files and folders by number. */
@@ -15,7 +17,11 @@ export type Step =
       readonly at: number
       readonly bytes: Buffer
       readonly through: boolean
+      /** It takes its time: a step `wrote` says when it is over. */
+      readonly underWay?: boolean | undefined
     }
+  /** A write that took its time has returned. */
+  | { readonly kind: 'wrote'; readonly node: number; readonly step: number }
   | { readonly kind: 'truncate'; readonly node: number; readonly size: number }
   /** A file or folder gets a name. */
   | {
@@ -27,8 +33,11 @@ export type Step =
     }
   | { readonly kind: 'unlink'; readonly folder: number; readonly name: string }
   | { readonly kind: 'rename'; readonly folder: number; readonly name: string; readonly to: string }
-  /** A sync has returned. It covers the steps before `before`: what was written while it ran is not in it. */
-  | { readonly kind: 'sync'; readonly node: number; readonly before: number }
+  /**
+   * A sync has returned. It covers the steps before `before`: what was written while it ran is not in it, nor are writes that
+   * were under way when it began.
+   */
+  | { readonly kind: 'sync'; readonly node: number; readonly before: number; readonly except?: readonly number[] }
   /** A write-through write has returned: that step alone is durable. */
   | { readonly kind: 'through'; readonly node: number; readonly step: number }
   | { readonly kind: 'syncFolder'; readonly node: number; readonly before: number }
@@ -38,95 +47,24 @@ export type Step =
    */
   | { readonly kind: 'lose'; readonly node: number }
 
-type FileChange =
-  | {
-      readonly step: number
-      readonly kind: 'write'
-      readonly at: number
-      readonly bytes: Buffer
-      readonly through: boolean
-    }
-  | { readonly step: number; readonly kind: 'truncate'; readonly size: number }
-
 type NameChange = { readonly step: number } & (
   | { readonly kind: 'link'; readonly name: string; readonly node: number }
   | { readonly kind: 'unlink'; readonly name: string }
   | { readonly kind: 'rename'; readonly name: string; readonly to: string; readonly node: number }
 )
 
-/** Contents of a file that grows by doubling. */
-class Bytes {
-  #bytes: Buffer
-  size: number
-
-  constructor(bytes: Buffer = Buffer.alloc(0)) {
-    this.#bytes = bytes
-    this.size = bytes.length
-  }
-
-  get contents(): Buffer {
-    return this.#bytes.subarray(0, this.size)
-  }
-
-  copy(): Bytes {
-    return new Bytes(Buffer.from(this.contents))
-  }
-
-  write(at: number, bytes: Uint8Array): void {
-    this.grow(at + bytes.length)
-    this.#bytes.set(bytes, at)
-  }
-
-  grow(size: number): void {
-    if (size > this.#bytes.length) {
-      const larger = Buffer.alloc(Math.max(size, this.#bytes.length * 2))
-      this.contents.copy(larger)
-      this.#bytes = larger
-    }
-    this.size = Math.max(this.size, size)
-  }
-
-  truncate(size: number): void {
-    if (size < this.size) this.#bytes.fill(0, size)
-    this.grow(size)
-    this.size = size
-  }
-
-  apply(change: FileChange): void {
-    if (change.kind === 'write') this.write(change.at, change.bytes)
-    else this.truncate(change.size)
-  }
-}
-
-class FileNode {
-  /** What is on the disk for certain. */
-  durable = new Bytes()
-  /** What a read sees. */
-  seen = new Bytes()
-  pending: FileChange[] = []
-  /** Pages that a failed sync has left clean though they never reached the disk. */
-  readonly lost = new Set<number>()
-
-  copy(steps: number): FileNode {
-    const copy = new FileNode()
-    copy.durable = this.durable.copy()
-    copy.seen = this.seen.copy()
-    copy.pending = this.pending.map((change) => ({ ...change, step: change.step - steps }))
-    for (const page of this.lost) copy.lost.add(page)
-    return copy
-  }
-}
-
-class FolderNode {
+export class FolderNode {
   durable = new Map<string, number>()
   seen = new Map<string, number>()
   pending: NameChange[] = []
+  modificationTime = 0
 
   copy(steps: number): FolderNode {
     const copy = new FolderNode()
     copy.durable = new Map(this.durable)
     copy.seen = new Map(this.seen)
     copy.pending = this.pending.map((change) => ({ ...change, step: change.step - steps }))
+    copy.modificationTime = this.modificationTime
     return copy
   }
 }
@@ -139,6 +77,9 @@ export class DiskState {
   readonly nodes = new Map<number, FileNode | FolderNode>([[ROOT, new FolderNode()]])
   /** Some change of a name or size before this step is durable: so are all, where a journal keeps their order. */
   #metadataFloor = -Infinity
+
+  /** The last step when it was a write: a kill in the middle of it leaves a part. */
+  #lastWrite: { readonly file: FileNode; readonly step: number } | undefined
 
   /** Returns a state of its own. Its steps count from `steps` on, so that what is pending now has negative numbers. */
   copy(steps = 0): DiskState {
@@ -156,16 +97,36 @@ export class DiskState {
     return this.nodes.get(id) as FolderNode
   }
 
+  /** What a process can see: the same for two disks with the same names and contents. */
+  digest(): string {
+    const parts: string[] = []
+    const visit = (id: number, path: string): void => {
+      const node = this.nodes.get(id)!
+      if (node instanceof FileNode) parts.push(path, node.seen.digest)
+      else {
+        parts.push(path)
+        for (const name of [...node.seen.keys()].sort()) visit(node.seen.get(name)!, `${path}/${name}`)
+      }
+    }
+    visit(ROOT, '')
+    return createHash('sha1').update(parts.join('\n')).digest('base64')
+  }
+
   apply(step: Step, index: number): void {
+    this.#lastWrite?.file.done(this.#lastWrite.step)
+    this.#lastWrite = undefined
     switch (step.kind) {
       case 'write':
         return this.#write(this.file(step.node), step, index)
       case 'truncate': {
         const file = this.file(step.node)
-        file.seen.truncate(step.size)
-        file.pending.push({ step: index, kind: 'truncate', size: step.size })
+        const change = { step: index, kind: 'truncate', size: step.size } as const
+        file.change(change, false)
+        file.pending.push(change)
         return
       }
+      case 'wrote':
+        return this.file(step.node).done(step.step)
       case 'link':
         if (!this.nodes.has(step.node)) this.nodes.set(step.node, step.isFolder ? new FolderNode() : new FileNode())
         return this.#name(step.folder, { step: index, kind: 'link', name: step.name, node: step.node })
@@ -176,8 +137,9 @@ export class DiskState {
         return this.#name(step.folder, { step: index, kind: 'rename', name: step.name, to: step.to, node })
       }
       case 'sync':
-        return this.#sync(this.file(step.node), step.before)
+        return this.#sync(this.file(step.node), step.before, step.except)
       case 'through':
+        this.file(step.node).done(step.step)
         return this.#through(this.file(step.node), step.step)
       case 'syncFolder': {
         const folder = this.folder(step.node)
@@ -210,17 +172,31 @@ export class DiskState {
    * Returns a state that a crash after so many steps may leave.
    *
    * - `kill`: the machine lives on. Everything can be read, and nothing is more durable than it was.
+   * - `torn`: the same, but writes under way, and the last one, were stopped at any byte.
    * - `minimal`: what is durable, and nothing else.
    * - `strict` (POSIX): each sector of each unsynced write, each truncation and each change of a name may be there or
-   *   not; a file may have grown without its bytes, which are then zeros.
+   *   not; a file may have grown without its bytes, which are then zeros, or what these blocks held before. A disk writes 512
+   *   bytes at once, or 4,096.
    * - `ordered` (a journal of metadata, as ext4): of all changes of names and sizes a beginning is there; bytes may be
    *   missing, and are zeros then.
    */
   after(mode: CrashMode, random: SeededRandom, steps: number): DiskState {
-    if (mode === 'kill') return this.copy(steps)
+    if (mode === 'kill' || mode === 'torn') {
+      const image = this.copy(steps)
+      if (mode === 'torn') {
+        for (const [id, node] of this.nodes) {
+          if (node instanceof FileNode && node.underWay !== undefined) {
+            image.nodes.set(id, interrupted(node, steps, random))
+          }
+        }
+      }
+      return image
+    }
     const image = new DiskState()
     const cut = mode === 'ordered' ? this.#cut(random) : 0
     const keep = random.pick([0.1, 0.5, 0.9])
+    const sectorBytes = random.chance(0.75) ? SECTOR_BYTES : PAGE_BYTES
+    const stale = mode === 'strict' && random.chance(0.4) ? this.#staleBytes(random) : undefined
     for (const [id, node] of this.nodes) {
       if (node instanceof FolderNode) {
         const names = new Map(node.durable)
@@ -230,13 +206,17 @@ export class DiskState {
         const folder = new FolderNode()
         folder.durable = names
         folder.seen = new Map(names)
+        folder.modificationTime = node.modificationTime
         image.nodes.set(id, folder)
       } else {
         const bytes = node.durable.copy()
-        if (mode !== 'minimal') survive(bytes, node, mode, cut, random)
+        if (mode !== 'minimal' && node.pending.length > 0) {
+          survive(bytes, node, mode, { cut, sectorBytes, stale }, random)
+        }
         const file = new FileNode()
         file.durable = bytes
         file.seen = bytes.copy()
+        file.modificationTime = node.modificationTime
         image.nodes.set(id, file)
       }
     }
@@ -244,8 +224,24 @@ export class DiskState {
     return image
   }
 
-  #write(file: FileNode, { at, bytes, through }: Extract<Step, { kind: 'write' }>, step: number): void {
-    file.seen.write(at, bytes)
+  /** Blocks that files of this disk held before: noise, or what stands in one of its files. */
+  #staleBytes(random: SeededRandom): Buffer {
+    const stale = Buffer.alloc(PAGE_BYTES)
+    const files = [...this.nodes.values()].filter(
+      (node) => node instanceof FileNode && node.seen.size > 0,
+    ) as FileNode[]
+    if (files.length === 0 || random.chance(0.4)) random.fill(stale)
+    else {
+      const { contents } = random.pick(files).seen
+      const from = Math.floor(random.below(contents.length) / SECTOR_BYTES) * SECTOR_BYTES
+      contents.copy(stale, 0, from)
+    }
+    return stale
+  }
+
+  #write(file: FileNode, { at, bytes, through, underWay }: Extract<Step, { kind: 'write' }>, step: number): void {
+    file.change({ step, kind: 'write', at, bytes, through }, true)
+    if (underWay !== true) this.#lastWrite = { file, step }
     let from = at
     let to = at + bytes.length
     // The system writes whole pages: writing to a page that a failed sync forgot makes all of it dirty again.
@@ -264,14 +260,15 @@ export class DiskState {
     folder.pending.push(change)
   }
 
-  #sync(file: FileNode, before: number): void {
+  #sync(file: FileNode, before: number, except: readonly number[] = []): void {
     for (const change of file.pending) {
       if (change.step >= before) break
+      if (except.includes(change.step)) continue
       const { size } = file.durable
       file.durable.apply(change)
       if (file.durable.size !== size) this.#metadataFloor = Math.max(this.#metadataFloor, change.step + 1)
     }
-    file.pending = file.pending.filter((change) => change.step >= before)
+    file.pending = file.pending.filter((change) => change.step >= before || except.includes(change.step))
   }
 
   /** Only its own bytes, and the size they need; older bytes that it covers can no longer come after it. */
@@ -320,47 +317,5 @@ function rename(names: Map<string, number>, change: NameChange): void {
   else {
     names.delete(change.name)
     names.set(change.to, change.node)
-  }
-}
-
-/** A write without the bytes from `start` to `end`. */
-function without(
-  write: Extract<FileChange, { kind: 'write' }>,
-  start: number,
-  end: number,
-): Extract<FileChange, { kind: 'write' }>[] {
-  const { at, bytes } = write
-  const parts: Extract<FileChange, { kind: 'write' }>[] = []
-  if (at < start) parts.push({ ...write, bytes: bytes.subarray(0, Math.min(bytes.length, start - at)) })
-  if (at + bytes.length > end) {
-    const from = Math.max(at, end)
-    parts.push({ ...write, at: from, bytes: bytes.subarray(from - at) })
-  }
-  return parts
-}
-
-/**
- * Applies to the durable bytes of a file what survives of the changes since. A sector is what it was at some moment: the
- * first of its writes that is missing takes the later ones with it.
- */
-function survive(bytes: Bytes, file: FileNode, mode: 'strict' | 'ordered', cut: number, random: SeededRandom): void {
-  const keep = random.pick([0, 0.1, 0.5, 0.9, 1])
-  const frozen = new Set<number>()
-  for (const change of file.pending) {
-    const metadata = mode === 'ordered' ? change.step < cut : random.chance(keep)
-    if (change.kind === 'truncate') {
-      if (metadata) bytes.truncate(change.size)
-      continue
-    }
-    const end = change.at + change.bytes.length
-    if (metadata) bytes.grow(end) // its size without its bytes
-    for (let at = change.at; at < end;) {
-      const sector = Math.floor(at / SECTOR_BYTES)
-      const next = Math.min(end, (sector + 1) * SECTOR_BYTES)
-      if (!random.chance(keep)) frozen.add(sector)
-      const stop = mode === 'strict' ? next : Math.min(next, bytes.size)
-      if (stop > at && !frozen.has(sector)) bytes.write(at, change.bytes.subarray(at - change.at, stop - change.at))
-      at = next
-    }
   }
 }
