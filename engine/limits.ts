@@ -24,8 +24,10 @@ export interface Limits {
   readonly streamSegmentBytes: number
   /** Bytes of records between two entries of a sparse index. */
   readonly indexIntervalBytes: number
-  /** Bytes of records held in memory until they are in their stream segments; then a flush starts. */
+  /** Bytes of records held in memory that are not in their stream segments; then streams with many of them are flushed. */
   readonly dirtyBytes: number
+  /** Bytes of the log that wait to be in stream segments; then all streams are flushed. Unless given, 8 × `dirtyBytes`. */
+  readonly deferredBytes: number
   /** Streams kept in memory besides those with unflushed records. */
   readonly cachedStreams: number
   /** Files kept open for reading. */
@@ -49,6 +51,7 @@ export const defaultLimits: Limits = {
   streamSegmentBytes: 64 * MIB,
   indexIntervalBytes: 4 * KIB,
   dirtyBytes: 32 * MIB,
+  deferredBytes: 256 * MIB,
   cachedStreams: 250_000,
   openFiles: 128,
   readWindowBytes: 256 * KIB,

@@ -10,7 +10,7 @@ import type { Durability } from '../types/durability.js'
 import { PendingGroup, type Waiter } from './group.js'
 import type { LogSegmentFile } from './log-segment-file.js'
 import { type LogStart, LogTail, type LogTailHooks } from './log-tail.js'
-import { type Slab, Slabs } from '../segment/slabs.js'
+import type { Slab, Slabs } from '../segment/slabs.js'
 import { failureOfSync, failureOfWrite, isOfSync, outcomeUnknown } from './write-failure.js'
 import { WritePace } from './write-pace.js'
 
@@ -82,6 +82,7 @@ export class CommitLog<Owner> {
     directory: string,
     storeId: Buffer,
     limits: Limits,
+    slabs: Slabs,
     shapes: boolean,
     start: LogStart,
     hooks: CommitLogHooks<Owner>,
@@ -90,7 +91,7 @@ export class CommitLog<Owner> {
     this.#storeId = storeId
     this.#limits = limits
     this.#hooks = hooks
-    this.slabs = new Slabs(limits.groupBytes)
+    this.slabs = slabs
     this.pace = new WritePace(() => environment.elapsed())
     const options = {
       storeId,
@@ -116,11 +117,6 @@ export class CommitLog<Owner> {
 
   get segment(): LogSegmentFile | undefined {
     return this.#tail.segment
-  }
-
-  /** The slab that groups collect in. */
-  get currentSlab(): Slab | undefined {
-    return this.#slab
   }
 
   /** Sequence behind the last group that is committed. */

@@ -56,10 +56,15 @@ export class StreamKey {
     else for (let i = 0; i < byteLength; i++) bytes[at + i] = name.charCodeAt(i)
   }
 
+  /** Number of the folder that its files are in. */
+  get shard(): number {
+    return this.hash % SHARDS
+  }
+
   /** `<shard>/<escaped name>`, to which `@<base>.seg` is added. */
   get path(): string {
     const escaped = PLAIN.test(this.name) ? this.name : escapeName(this.name, this.bytes)
-    return `${shardName(this.hash % SHARDS)}/${escaped}`
+    return `${shardName(this.shard)}/${escaped}`
   }
 }
 

@@ -8,7 +8,7 @@ import type { FileSystem } from '../io/file-system.js'
 import { readFileSync, readFullySync } from '../io/transfer.js'
 import { MAX_COMMIT_BYTES } from '../limits.js'
 import type { ReadHandles } from '../segment/read-handles.js'
-import { addressOf, type Slabs } from '../segment/slabs.js'
+import type { Slabs } from '../segment/slabs.js'
 import { faultOfEvent } from '../streams/segment-scan.js'
 import type { StreamLoader } from '../streams/stream-loader.js'
 import type { StreamState } from '../streams/stream-state.js'
@@ -76,59 +76,44 @@ export class Unsettled {
     const first = entries[0]
     if (first === undefined) return this.#loader.load(key)
     const state = this.#loader.load(key, first.entry.firstOffset)
-    const records: Buffer[] = []
-    let { version } = state
     for (const { segment, entry } of entries) {
-      state.damage = this.#collect(records, segment, entry, key, version)
+      state.damage = this.#attach(state, segment, entry)
       if (state.damage !== undefined) break
-      version = Math.max(version, entry.firstOffset + entry.bytes.length)
     }
-    this.#attach(state, records)
     return state
   }
 
-  /** Adds the records of a table that are not there yet. Returns what keeps it from adding them all. */
-  #collect(
-    records: Buffer[],
-    segment: LogSegment,
-    entry: StreamEntry,
-    key: StreamKey,
-    version: number,
-  ): CorruptionError | undefined {
-    if (entry.firstOffset > version) {
+  /**
+   * Adds the events of a table that the stream's files lack, checked one by one: they wait in the log for the next flush, which whoever
+   * loads the stream queues. Returns what keeps it from adding them all.
+   */
+  #attach(state: StreamState, segment: LogSegment, { firstOffset, bytes }: StreamEntry): CorruptionError | undefined {
+    const { key } = state
+    if (firstOffset > state.version) {
       return new CorruptionError('events before this one are missing', {
         file: segment.path,
-        byte: entry.bytes[0]!,
+        byte: bytes[0]!,
         stream: key.name,
-        offset: version,
+        offset: state.version,
       })
     }
     try {
-      for (let i = version - entry.firstOffset; i < entry.bytes.length; i++) {
-        records.push(this.#read(segment, entry.bytes[i]!, key, entry.firstOffset + i))
+      for (let i = state.version - firstOffset; i < bytes.length; i++) {
+        this.#check(segment, bytes[i]!, key, firstOffset + i)
+        if (state.tail.length === 0 && state.last !== undefined) state.last.unfinished = true
+        state.tail.push(this.#slabs.adopt(segment.path, bytes[i]!))
+        state.version++
       }
       return undefined
     } catch (error) {
       if (error instanceof CorruptionError) return error
       throw error
+    } finally {
+      state.nextOffset = state.version
     }
   }
 
-  /** Holds records in memory like fresh ones: the next flush, which whoever loads it queues, writes them to its segment. */
-  #attach(state: StreamState, records: readonly Buffer[]): void {
-    if (records.length === 0) return
-    const slab = this.#slabs.adopt(Buffer.concat(records))
-    let byte = 0
-    for (const record of records) {
-      state.tail.push(addressOf(slab, byte))
-      byte += record.length
-    }
-    state.version += records.length
-    state.nextOffset = state.version
-    if (state.last !== undefined) state.last.unfinished = true
-  }
-
-  #read(segment: LogSegment, byte: number, key: StreamKey, offset: number): Buffer {
+  #check(segment: LogSegment, byte: number, key: StreamKey, offset: number): void {
     const handle = this.#handles.get(segment.path)
     const wrong = (reason: string): CorruptionError =>
       new CorruptionError(reason, { file: segment.path, byte, stream: key.name, offset })
@@ -144,7 +129,6 @@ export class Unsettled {
     if (typeof checkFrame(window, 0, got, length) !== 'number') throw wrong('the checksum of a record is wrong')
     const fault = faultOfEvent(window, 0, length, key, offset)
     if (fault !== undefined) throw wrong(fault)
-    return record
   }
 }
 

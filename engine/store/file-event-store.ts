@@ -12,7 +12,7 @@ import type { VerifyReport } from '../recovery/findings.js'
 import { Unsettled } from '../recovery/unsettled.js'
 import { verify, type VerifyOptions } from '../recovery/verify.js'
 import { ReadHandles } from '../segment/read-handles.js'
-import { byteOf } from '../segment/slabs.js'
+import { byteOf, Slabs } from '../segment/slabs.js'
 import { IndexCache } from '../streams/index-cache.js'
 import { StreamCatalog } from '../streams/stream-catalog.js'
 import { StreamDirectory } from '../streams/stream-directory.js'
@@ -61,12 +61,14 @@ export class FileEventStore implements EventStore {
     this.#environment = environment
     this.#position = recovered.position
     this.#handles = new ReadHandles(files, limits.openFiles)
+    const slabs = new Slabs(limits.groupBytes, this.#handles)
     const { resume } = recovered
     this.#log = new CommitLog<StreamState>(
       environment,
       parts.logPath,
       storeId,
       limits,
+      slabs,
       settings.shapes,
       {
         epoch: parts.lock.epoch,
@@ -87,7 +89,7 @@ export class FileEventStore implements EventStore {
     )
     const streams = new StreamDirectory(files, parts.streamsPath, storeId, settings.shapes)
     const loader = new StreamLoader(streams, this.#handles, limits)
-    const unsettled = new Unsettled(loader, this.#handles, this.#log.slabs)
+    const unsettled = new Unsettled(loader, this.#handles, slabs)
     unsettled.set(recovered.unsettled)
     this.#catalog = new StreamCatalog(limits, (key) => {
       const state = unsettled.load(key)
@@ -105,7 +107,7 @@ export class FileEventStore implements EventStore {
         directory: streams,
         indexes: new IndexCache(streams),
         handles: this.#handles,
-        slabs: this.#log.slabs,
+        slabs,
         decoder,
         limits,
       },
@@ -223,7 +225,7 @@ export class FileEventStore implements EventStore {
         pendingBytes,
       },
       sync: { count: pace.syncs, ...percentiles(pace.synced) },
-      writeBehind: { dirtyBytes: slabs.bytes, ...this.#maintenance.figures() },
+      writeBehind: { dirtyBytes: slabs.bytes, waitingEvents: slabs.events, ...this.#maintenance.figures() },
       openFiles: this.#handles.size,
     }
   }
@@ -257,20 +259,21 @@ export class FileEventStore implements EventStore {
 
   /** The group is committed: from here on its events exist. */
   #publish(group: PendingGroup<StreamState>, segment: LogSegmentFile, shift: number): void {
-    const { owners, addresses, slab } = group
+    const { owners, addresses, slab, start } = group
     const { writeBehind } = this.#maintenance
+    const window = slab.window
     for (let i = 0; i < owners.length; i++) {
       const state = owners[i]!
       const address = addresses[i]!
       const slabByte = byteOf(address)
-      segment.index.add(group.firstPosition + i, slabByte + shift, eventTimestamp(slab.window, slabByte))
+      segment.index.add(group.firstPosition + i, slabByte + shift, eventTimestamp(window, slabByte))
       segment.table.add(state.key.name, state.key.hash, state.version, slabByte + shift)
       state.tail.push(address)
       state.version++
       if (!state.queued) writeBehind.add(state)
     }
     this.#position = group.firstPosition + owners.length
-    slab.groups--
+    this.#log.slabs.committed(slab, start, segment.path, shift, owners.length, this.#position)
     writeBehind.afterCommit()
   }
 

@@ -63,9 +63,9 @@ export class Maintenance {
     )
     this.writeBehind = new WriteBehind(environment, settings.limits, flusher, log.slabs, {
       position: maintenance.position,
+      busy: () => log.pendingBytes > 0,
       secure: () =>
         log.failure !== undefined ? Promise.reject(log.failure) : log.unsynced ? this.#syncLog() : undefined,
-      currentSlab: () => log.currentSlab,
       hold: (held) => log.hold(held),
       flushed: (position) => this.#settler.flushedUpTo(position),
       failed: (error) => log.fail(failureOfWrite(error)),
@@ -95,7 +95,7 @@ export class Maintenance {
     this.#settledPosition = recovered.settledPosition
   }
 
-  figures(): Omit<StoreStats['writeBehind'], 'dirtyBytes'> {
+  figures(): Omit<StoreStats['writeBehind'], 'dirtyBytes' | 'waitingEvents'> {
     return {
       runs: this.writeBehind.runs,
       streamsFlushed: this.writeBehind.streamsFlushed,

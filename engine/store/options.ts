@@ -61,7 +61,8 @@ function limitsOf(limits: Partial<Limits>, what: string): Limits {
   for (const [name, value] of Object.entries(limits)) {
     wholeNumber(value, `limits.${name}`, what, LEAST_LIMIT[name as keyof Limits] ?? 1)
   }
-  const all = { ...defaultLimits, ...limits }
+  const all: { -readonly [Name in keyof Limits]: number } = { ...defaultLimits, ...limits }
+  if (limits.deferredBytes === undefined) all.deferredBytes = 8 * all.dirtyBytes
   if (all.commitBytes > MAX_COMMIT_BYTES) refuse(`Cannot ${what}: limits.commitBytes is at most ${MAX_COMMIT_BYTES}`)
   if (all.shapes > MAX_SHAPE_ID) refuse(`Cannot ${what}: limits.shapes is at most ${MAX_SHAPE_ID}`)
   for (const name of ['logSegmentBytes', 'streamSegmentBytes'] as const) {

@@ -20,8 +20,10 @@ export interface StoreStats {
   /** Durations of the latest durable writes, in milliseconds. */
   readonly sync: { readonly count: number; readonly p50: number; readonly p99: number; readonly max: number }
   readonly writeBehind: {
-    /** Bytes of events in memory that are not in their stream segments yet, free space included. */
+    /** Bytes of memory that hold events which are not in their stream segments yet, free space included. */
     readonly dirtyBytes: number
+    /** Events that are not in their stream segments yet, in memory or only in the log. */
+    readonly waitingEvents: number
     readonly runs: number
     readonly streamsFlushed: number
     /** Log segments whose stream segments are not fsynced yet. */

@@ -7,7 +7,7 @@ import { ValueFormatError } from '../format/value-format.js'
 import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
 import { FrameReader } from '../segment/frame-reader.js'
 import type { ReadHandles } from '../segment/read-handles.js'
-import { byteOf, type Slabs } from '../segment/slabs.js'
+import type { Slabs } from '../segment/slabs.js'
 import { faultOfEvent } from '../streams/segment-scan.js'
 import type { IndexCache } from '../streams/index-cache.js'
 import type { StreamDirectory } from '../streams/stream-directory.js'
@@ -263,9 +263,8 @@ export class ForwardStreamSource implements EventSource {
     const { tail, flushed, key } = this.#state
     const events: StoredEvent[] = []
     for (; events.length < most && this.#offset < this.#end; this.#offset++) {
-      const address = tail[this.#offset - flushed]!
-      const window = slabs.window(address)
-      const at = byteOf(address)
+      const window = slabs.find(tail[this.#offset - flushed]!)
+      const { at } = slabs
       events.push(decodeAt(decoder, window, at, window.view.getUint32(at, true), key.name, 'memory', 0))
     }
     return events

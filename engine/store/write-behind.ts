@@ -1,6 +1,6 @@
 import type { Environment, Timer } from '../io/file-system.js'
 import type { Limits } from '../limits.js'
-import type { Slab, Slabs } from '../segment/slabs.js'
+import type { Slabs } from '../segment/slabs.js'
 import type { StreamFlusher } from '../streams/stream-flush.js'
 import type { StreamState } from '../streams/stream-state.js'
 
@@ -8,14 +8,16 @@ import type { StreamState } from '../streams/stream-state.js'
 const IDLE_MS = 500
 /** Streams flushed between two looks at the clock. */
 const LOOK_EVERY = 4
+/** With fewer events a stream waits while others make room: opening its file would cost more than what is written. */
+const WORTH_A_FILE = 64
 
 export interface WriteBehindHooks {
   /** Position behind the last committed event. */
   position(): number
+  /** True while appends wait for the disk. */
+  busy(): boolean
   /** Makes every committed event durable in the log. Undefined when they all are. */
   secure(): Promise<void> | undefined
-  /** The slab that groups collect in: never given back. */
-  currentSlab(): Slab | undefined
   /** Stops (true) or lets go on (false) the writing of groups. */
   hold(held: boolean): void
   /** Every event below this position is in its stream segment. */
@@ -24,9 +26,10 @@ export interface WriteBehindHooks {
 }
 
 /**
- * Moves events from memory to the stream segments, behind the appends: when enough has gathered, or after a quiet while.
- * Works in slices of a few milliseconds, so that appends wait no longer than that; if memory fills up faster than files
- * can be written, groups are held back.
+ * Moves events to the stream segments, behind the appends. When memory is full, those streams are flushed that have gathered enough
+ * to be worth opening a file, and the others stay in the log; when too much of the log waits, or after a quiet while, all
+ * are. Works in slices of a few milliseconds, so that appends wait no longer than that; if events come faster than files can
+ * be written, groups are held back.
  */
 export class WriteBehind {
   readonly #environment: Environment
@@ -52,7 +55,7 @@ export class WriteBehind {
     this.#hooks = hooks
   }
 
-  /** A stream has events in memory. */
+  /** A stream has events that are not in its segments. */
   add(state: StreamState): void {
     if (state.queued) return
     state.queued = true
@@ -61,18 +64,21 @@ export class WriteBehind {
 
   /** Called after every group: starts a flush when it is time. */
   afterCommit(): void {
-    if (this.#slabs.bytes >= this.#limits.dirtyBytes) {
-      if (this.#slabs.bytes >= 2 * this.#limits.dirtyBytes && !this.#held) this.#hold(true)
-      this.#startSoon()
-    } else {
-      this.#commits++
-      if (this.#timer === undefined) this.#wait()
-    }
+    this.#commits++
+    const { bytes, span } = this.#slabs
+    const { dirtyBytes, deferredBytes } = this.#limits
+    if (span >= deferredBytes) {
+      if (span >= 2 * deferredBytes && !this.#held) this.#hold(true)
+      this.#startSoon('all')
+    } else if (bytes >= dirtyBytes) {
+      this.#startSoon('large')
+      if (bytes >= 2 * dirtyBytes) this.#slabs.shrink(dirtyBytes)
+    } else if (this.#timer === undefined) this.#wait()
   }
 
   /** Flushes everything committed so far. Rejects when writing fails. */
   async flush(): Promise<void> {
-    while (this.#queue.length > 0 || this.#running !== undefined) await (this.#running ?? this.#start())
+    while (this.#queue.length > 0 || this.#running !== undefined) await (this.#running ?? this.#start('all'))
   }
 
   /** Starts nothing more by itself. */
@@ -85,7 +91,7 @@ export class WriteBehind {
   #quiet(commitsBefore: number): void {
     this.#timer = undefined
     if (this.#queue.length === 0) return
-    if (this.#commits === commitsBefore) this.#startSoon()
+    if (this.#commits === commitsBefore && !this.#hooks.busy()) this.#startSoon('all')
     else this.#wait()
   }
 
@@ -100,32 +106,34 @@ export class WriteBehind {
   }
 
   /** Starts a run in the background; `#start` reports its failure. */
-  #startSoon(): void {
-    this.#start().catch(() => {})
+  #startSoon(which: 'all' | 'large'): void {
+    this.#start(which).catch(() => {})
   }
 
-  #start(): Promise<void> {
+  #start(which: 'all' | 'large'): Promise<void> {
     if (this.#running === undefined && !this.#stopped) {
-      const run = this.#run().finally(() => {
+      const run = this.#run(which).finally(() => {
         this.#running = undefined
       })
       run.catch((error: unknown) => this.#hooks.failed(error))
       this.#running = run
     }
-    return this.#running ?? this.#run()
+    return this.#running ?? this.#run(which)
   }
 
-  async #run(): Promise<void> {
+  async #run(which: 'all' | 'large'): Promise<void> {
+    // Only what is committed now: the log is secured as far as that, and not beyond.
     const position = this.#hooks.position()
-    // Only those of now: what is loaded or committed while this run yields is not in its queue.
-    const slabs = this.#slabs.complete(this.#hooks.currentSlab())
     const queue = this.#queue
     this.#queue = []
     for (const state of queue) state.queued = false
+    const worthIt = which === 'all' ? queue : queue.filter((state) => this.#isWorthIt(state))
     // The log first: a stream segment must never outlive, in a power cut, what the log says of it.
     await this.#hooks.secure()
+    // Neighbours in a folder one after another: creating a file is cheaper where the last one was created.
+    if (worthIt.length > 1) worthIt.sort((a, b) => a.key.shard - b.key.shard)
     let sliceEnd = this.#environment.elapsed() + this.#limits.flushSliceMs
-    for (const [i, state] of queue.entries()) {
+    for (const [i, state] of worthIt.entries()) {
       if (state.version > state.flushed) {
         if (state.last?.unfinished === true) await this.#flusher.renew(state)
         this.#flusher.flush(state, position)
@@ -137,16 +145,23 @@ export class WriteBehind {
       }
     }
     this.runs++
-    this.#slabs.release(slabs)
-    this.#hooks.flushed(position)
-    if (this.#held && this.#slabs.bytes < 2 * this.#limits.dirtyBytes) this.#hold(false)
+    this.#slabs.shrink(this.#limits.dirtyBytes / 2)
+    if (worthIt.length === queue.length) this.#hooks.flushed(position)
+    if (this.#held && this.#slabs.span < 2 * this.#limits.deferredBytes) this.#hold(false)
     else if (this.#held) this.#again()
   }
 
-  /** Still too much in memory: what has come since the run began goes next. */
+  /** Tells whether to flush a stream now; if not, it waits for another run. */
+  #isWorthIt(state: StreamState): boolean {
+    if (state.tail.length >= WORTH_A_FILE) return true
+    if (state.tail.length > 0) this.add(state)
+    return false
+  }
+
+  /** Still too much of the log waits: what has come since the run began goes next. */
   #again(): void {
     setImmediate(() => {
-      if (this.#queue.length > 0) this.#startSoon()
+      if (this.#queue.length > 0) this.#startSoon('all')
       else this.#hold(false)
     })
   }

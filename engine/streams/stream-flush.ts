@@ -8,7 +8,7 @@ import type { FileHandle } from '../io/file-system.js'
 import { readFullySync, writeFullySync, completion } from '../io/transfer.js'
 import type { Limits } from '../limits.js'
 import type { ReadHandles } from '../segment/read-handles.js'
-import { byteOf, type Slabs } from '../segment/slabs.js'
+import type { Slabs } from '../segment/slabs.js'
 import { writeIndex } from './segment-index.js'
 import type { StreamDirectory } from './stream-directory.js'
 import { INDEXED_FROM_BYTES, scanInto } from './stream-loader.js'
@@ -19,7 +19,7 @@ const SCRATCH_BYTES = 256 * 1024
 const ONLY_FIRST: readonly number[] = Object.freeze([0])
 
 /**
- * Writes what a stream has in memory to its segment: the same bytes that are in the log, one open and one write.
+ * Writes the events of a stream that are not in its segments yet: the same bytes that are in the log, one open and one write.
  * Not synced here: until somebody syncs the file, the log stands for what was written.
  */
 export class StreamFlusher {
@@ -71,6 +71,7 @@ export class StreamFlusher {
       state.bases = bases
     }
     state.flushed += taken
+    this.#slabs.release(state.tail, taken)
     if (taken === state.tail.length) state.tail = []
     else state.tail.splice(0, taken)
   }
@@ -131,7 +132,9 @@ export class StreamFlusher {
     let count = state.tail.length
     while (count > 0) {
       const address = state.tail[count - 1]!
-      if (eventPosition(this.#slabs.window(address), byteOf(address)) < position) break
+      if (this.#slabs.isBelow(address, position)) break
+      const window = this.#slabs.find(address)
+      if (eventPosition(window, this.#slabs.at) < position) break
       count--
     }
     return state.flushed + count
@@ -150,9 +153,8 @@ export class StreamFlusher {
       if (create) this.#add(this.#directory.segmentHeader(key, segment.base, bases.at(-2) ?? 0))
       const entries: [number, number, number][] = []
       for (; state.flushed + skip + count < until && written + this.#used < this.#limits.streamSegmentBytes; count++) {
-        const address = state.tail[skip + count]!
-        const window = this.#slabs.window(address)
-        const start = byteOf(address)
+        const window = this.#slabs.find(state.tail[skip + count]!)
+        const start = this.#slabs.at
         const length = window.view.getUint32(start, true)
         const shapes = eventShapeCount(window, start)
         for (let n = 0; n < shapes; n++) this.#define(segment, eventShapeId(window, start, length, n))

@@ -30,6 +30,7 @@ const limits: fc.Arbitrary<Partial<Limits>> = fc.record({
   logSegmentBytes: fc.integer({ min: 1024, max: 4096 }),
   streamSegmentBytes: fc.oneof(fc.integer({ min: 512, max: 2048 }), fc.constant(100_000)),
   dirtyBytes: fc.constantFrom(1, 5000, 20_000),
+  deferredBytes: fc.constantFrom(1, 12_000, 100_000),
   groupBytes: fc.constantFrom(4096, 16_384),
   groupCommits: fc.constantFrom(1, 3, 1000),
   cachedStreams: fc.constant(16),

@@ -18,6 +18,7 @@ export const TINY: OpenOptions = {
     streamSegmentBytes: 512,
     indexIntervalBytes: 128,
     dirtyBytes: 8192,
+    deferredBytes: 16_384,
     readWindowBytes: 4096,
     cachedStreams: 16,
     openFiles: 4,

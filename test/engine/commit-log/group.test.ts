@@ -1,9 +1,13 @@
 import t from 'tap'
 import { PendingGroup } from '../../../engine/commit-log/group.js'
+import { MemoryFileSystem } from '../../../engine/io/memory-file-system.js'
+import { ReadHandles } from '../../../engine/segment/read-handles.js'
 import { byteOf, Slabs } from '../../../engine/segment/slabs.js'
 
+const slabsOf = (size: number): Slabs => new Slabs(size, new ReadHandles(new MemoryFileSystem(), 4))
+
 t.test('[F5] a group collects commits behind its head, one after another, in its slab', (t) => {
-  const slabs = new Slabs(1000)
+  const slabs = slabsOf(1000)
   const slab = slabs.withRoom(undefined, 500)
   slab.used = 40 // a group before
   const group = new PendingGroup<string>(slab, 84, 7, 100, true)
@@ -26,7 +30,7 @@ t.test('[F5] a group collects commits behind its head, one after another, in its
 })
 
 t.test('[F5] the strongest durability of its commits counts', (t) => {
-  const slabs = new Slabs(1000)
+  const slabs = slabsOf(1000)
   const group = new PendingGroup<string>(slabs.withRoom(undefined, 500), 84, 0, 0, false)
   group.need('os')
   group.need('interval')
@@ -38,7 +42,7 @@ t.test('[F5] the strongest durability of its commits counts', (t) => {
 })
 
 t.test('[F5] events are known by their stream and where they are in memory', (t) => {
-  const slabs = new Slabs(1000)
+  const slabs = slabsOf(1000)
   slabs.withRoom(undefined, 1000)
   const slab = slabs.withRoom(undefined, 500)
   const group = new PendingGroup<string>(slab, 84, 0, 0, false)
@@ -46,6 +50,6 @@ t.test('[F5] events are known by their stream and where they are in memory', (t)
   group.addEvent('b', 200)
   t.same(group.owners, ['a', 'b'])
   t.same(group.addresses.map(byteOf), [84, 200])
-  for (const address of group.addresses) t.equal(slabs.window(address), slab.window)
+  for (const address of group.addresses) t.equal(slabs.find(address), slab.window)
   t.end()
 })
