@@ -4,7 +4,14 @@ import type { OpenOptions } from '../../../engine/index.js'
 import { countUp, datas, numbered, sized, TestMachine } from './test-machine.js'
 
 const tiny: OpenOptions = {
-  limits: { streamSegmentBytes: 600, logSegmentBytes: 2000, groupBytes: 4096, dirtyBytes: 2000, deferredBytes: 4000, cachedStreams: 16 },
+  limits: {
+    streamSegmentBytes: 600,
+    logSegmentBytes: 2000,
+    groupBytes: 4096,
+    dirtyBytes: 2000,
+    deferredBytes: 4000,
+    cachedStreams: 16,
+  },
 }
 const digest = (machine: TestMachine, path: string): string =>
   createHash('sha256').update(machine.contents(path)).digest('hex')
