@@ -23,7 +23,15 @@ export type { RepairAction, RepairFailure } from './recovery/repair-plan.js'
 export type { VerifyOptions } from './recovery/verify.js'
 export type { VerifyProgress } from './recovery/verify-context.js'
 export type { Limits } from './limits.js'
-export { defaultLimits, MAX_DEPTH, MAX_NAME_BYTES, MAX_TYPE_BYTES } from './limits.js'
+export {
+  defaultLimits,
+  MAX_COMMIT_ID_BYTES,
+  MAX_DEPTH,
+  MAX_NAME_BYTES,
+  MAX_TAG_BYTES,
+  MAX_TAGS,
+  MAX_TYPE_BYTES,
+} from './limits.js'
 export type { Durability } from './types/durability.js'
 export type { ExpectedVersion, NewEvent, StoredEvent } from './types/event.js'
 export type {

@@ -69,6 +69,11 @@ export const MAX_SEGMENT_BYTES = 2 ** 31
 export const MAX_NAME_BYTES = 1000
 /** Bytes of an event type in UTF-8. */
 export const MAX_TYPE_BYTES = 1000
+/** Tags of one event, and bytes of each in UTF-8. */
+export const MAX_TAGS = 250
+export const MAX_TAG_BYTES = 255
+/** Bytes of a commit id in UTF-8. */
+export const MAX_COMMIT_ID_BYTES = 255
 /** Levels of nesting in data and metadata. */
 export const MAX_DEPTH = 128
 /** Keys of one shape. */

@@ -34,6 +34,7 @@ export class RawRecords {
       type,
       timestamp: FIRST_TIME + n,
       schemaVersion: 1,
+      tags: [],
       data,
       metadata,
     }

@@ -30,6 +30,7 @@ import type { NewEvent, StoredEvent } from '../types/event.js'
 import { MAX_TYPE_BYTES } from '../limits.js'
 import type { ByteWriter } from './byte-writer.js'
 import { FRAME_EVENT, FRAME_TRAILER_BYTES, frameAround, readU64, writeU64, type Window } from './frame.js'
+import { eachTag, encodeTags, NO_BYTES, NO_TAGS, TagDecoder } from './event-options.js'
 import { InternedStrings } from './interned-strings.js'
 import { parseUuid, UuidFormatter, type UuidSource } from './uuid.js'
 import type { StreamKey } from './names.js'
@@ -49,7 +50,7 @@ export const FLAG_ASSIGNED = 128
 const POINTER_BYTES = 3
 const MAX_POINTED_BYTES = 255
 const MAX_TIMESTAMP = 8.64e15
-const EVENT_KEYS = new Set(['type', 'data', 'metadata', 'id', 'timestamp', 'schemaVersion'])
+const EVENT_KEYS = new Set(['type', 'data', 'metadata', 'id', 'timestamp', 'schemaVersion', 'tags'])
 
 /** Field access by byte, for code that must not decode. `start` is where the frame starts. */
 export const eventFlags = (w: Window, start: number): number => w.bytes[start + 9]!
@@ -76,6 +77,40 @@ export function eventFits(w: Window, start: number, length: number): boolean {
   return EVENT_FIXED_BYTES + used + FRAME_TRAILER_BYTES < length
 }
 
+/** Where the options of an event start and end; `eventFits` must hold. */
+export const eventOptionsStart = ({ view }: Window, start: number): number =>
+  start + EVENT_FIXED_BYTES + view.getUint16(start + 12, true) + view.getUint16(start + 14, true)
+export const eventOptionsEnd = (w: Window, start: number): number =>
+  eventOptionsStart(w, start) + w.view.getUint16(start + 62, true)
+
+/** Returns where the text of an event's commit id stands, if it has one. */
+export function eventCommitId(w: Window, start: number): { readonly start: number; readonly end: number } | undefined {
+  const flags = eventFlags(w, start)
+  if ((flags & FLAG_COMMIT_ID) === 0) return undefined
+  const at = commitIdAt(flags, eventOptionsStart(w, start))
+  return { start: at + 1, end: Math.min(at + 1 + w.bytes[at]!, eventOptionsEnd(w, start)) }
+}
+
+/** Calls back with where each tag of an event starts and ends, until it returns false. */
+export function eachEventTag(w: Window, start: number, visit: (start: number, end: number) => unknown): void {
+  const flags = eventFlags(w, start)
+  if ((flags & FLAG_TAGS) === 0) return
+  eachTag(w.bytes, tagsAt(w.bytes, flags, eventOptionsStart(w, start)), eventOptionsEnd(w, start), visit)
+}
+
+function commitIdAt(flags: number, options: number): number {
+  return (
+    options +
+    ((flags & FLAG_CORRELATION) === 0 ? 0 : POINTER_BYTES) +
+    ((flags & FLAG_CAUSATION) === 0 ? 0 : POINTER_BYTES)
+  )
+}
+
+function tagsAt(bytes: Uint8Array, flags: number, options: number): number {
+  const at = commitIdAt(flags, options)
+  return (flags & FLAG_COMMIT_ID) === 0 ? at : at + 1 + bytes[at]!
+}
+
 /** Where an event goes: what the caller of `append` does not say. */
 export interface EventPlace {
   readonly stream: StreamKey
@@ -85,6 +120,8 @@ export interface EventPlace {
   readonly marks: number
   /** For events without a timestamp. */
   readonly now: number
+  /** `encodeCommitId` of the id of the commit. */
+  readonly commitId?: Buffer | undefined
 }
 
 /** Encodes events, one after another, into a writer. */
@@ -113,7 +150,10 @@ export class EventEncoder {
     const { metadata } = event
     const correlation = pointable(metadata, 'correlationId')
     const causation = pointable(metadata, 'causationId')
-    const options = (correlation === undefined ? 0 : POINTER_BYTES) + (causation === undefined ? 0 : POINTER_BYTES)
+    const { commitId = NO_BYTES } = place
+    const tags = event.tags === undefined ? NO_BYTES : encodeTags(event.tags)
+    const pointerBytes = (correlation === undefined ? 0 : POINTER_BYTES) + (causation === undefined ? 0 : POINTER_BYTES)
+    const options = pointerBytes + commitId.length + tags.length
     const timestamp = timestampOf(event.timestamp, place.now)
     const { stream } = place
 
@@ -138,6 +178,11 @@ export class EventEncoder {
 
     this.#values.begin()
     let flags = event.timestamp === undefined ? place.marks | FLAG_ASSIGNED : place.marks
+    if (options > pointerBytes) {
+      if (commitId.length > 0) flags |= FLAG_COMMIT_ID
+      if (tags.length > 0) flags |= FLAG_TAGS
+      put(bytes, put(bytes, at + pointerBytes, commitId), tags)
+    }
     if (metadata !== undefined) {
       if (typeof metadata !== 'object' || metadata === null || Array.isArray(metadata)) {
         throw new InvalidEventError('metadata', 'metadata is a plain object')
@@ -152,7 +197,9 @@ export class EventEncoder {
     writer.ensure(2 * used.length + FRAME_TRAILER_BYTES)
     start = writer.mark + unit
     const metadataStart = start + pointers + options
-    if (options > 0) flags |= pointAt(writer, start + pointers, metadataStart, metadataBytes, correlation, causation)
+    if (pointerBytes > 0) {
+      flags |= pointAt(writer, start + pointers, metadataStart, metadataBytes, correlation, causation)
+    }
     const after = writer.view
     for (const id of used) {
       after.setUint16(writer.length, id, true)
@@ -277,6 +324,7 @@ export class EventDecoder {
   readonly #values: ValueDecoder
   readonly #strings = new InternedStrings()
   readonly #uuids = new UuidFormatter()
+  readonly #tags = new TagDecoder()
 
   constructor(values: ValueDecoder) {
     this.#values = values
@@ -290,7 +338,8 @@ export class EventDecoder {
     const metadataStart = typeEnd + view.getUint16(start + 62, true)
     const dataStart = metadataStart + view.getUint32(start + 56, true)
     const dataEnd = start + length - FRAME_TRAILER_BYTES - 2 * view.getUint16(start + 60, true)
-    return {
+    const flags = bytes[start + 9]!
+    const event: StoredEvent = {
       stream: stream ?? this.#strings.get(bytes, start + EVENT_FIXED_BYTES, streamEnd),
       offset: readU64(view, start + 24),
       position: readU64(view, start + 16),
@@ -298,10 +347,14 @@ export class EventDecoder {
       type: this.#strings.get(bytes, streamEnd, typeEnd),
       timestamp: view.getFloat64(start + 32, true),
       schemaVersion: view.getUint16(start + 10, true),
+      tags:
+        (flags & FLAG_TAGS) === 0 ? NO_TAGS : this.#tags.decode(bytes, tagsAt(bytes, flags, typeEnd), metadataStart),
       data: this.#values.decode(bytes, dataStart, dataEnd),
-      metadata:
-        (bytes[start + 9]! & FLAG_METADATA) === 0 ? undefined : this.#values.decode(bytes, metadataStart, dataStart),
+      metadata: (flags & FLAG_METADATA) === 0 ? undefined : this.#values.decode(bytes, metadataStart, dataStart),
     }
+    if ((flags & FLAG_COMMIT_ID) === 0) return event
+    const id = commitIdAt(flags, typeEnd)
+    return { ...event, commitId: bytes.toString('utf8', id + 1, Math.min(id + 1 + bytes[id]!, metadataStart)) }
   }
 
   /** Returns the name of the stream an event belongs to. */

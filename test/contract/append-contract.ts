@@ -58,12 +58,20 @@ export function appendContract(t: Test, { open, capabilities }: ContractContext)
     const before = Date.now()
     const id = '0188d1b2-0001-7000-8000-00000000abcd'
     await store.append('a', [
-      { type: 'Full', data: { x: 1 }, metadata: { user: 'u' }, id, timestamp: 1234, schemaVersion: 7 },
+      {
+        type: 'Full',
+        data: { x: 1 },
+        metadata: { user: 'u' },
+        id,
+        timestamp: 1234,
+        schemaVersion: 7,
+        tags: ['a:1', 'é'],
+      },
       { type: 'Dated', data: 'y', timestamp: new Date(99) },
       { type: 'Bare' },
     ])
     const [full, dated, bare] = await collect(store.readStream('a'))
-    const common = { stream: 'a', schemaVersion: 1, metadata: undefined }
+    const common = { stream: 'a', schemaVersion: 1, metadata: undefined, tags: [] }
     assert.deepStrictEqual(full, {
       stream: 'a',
       offset: 0,
@@ -72,12 +80,14 @@ export function appendContract(t: Test, { open, capabilities }: ContractContext)
       type: 'Full',
       timestamp: 1234,
       schemaVersion: 7,
+      tags: ['a:1', 'é'],
       data: { x: 1 },
       metadata: { user: 'u' },
     })
     t.match(dated, { ...common, offset: 1, position: 1, type: 'Dated', timestamp: 99, data: 'y' })
     t.match(bare, { ...common, offset: 2, position: 2, type: 'Bare', data: undefined })
     t.match(bare!.id, UUID)
+    t.ok(Object.isFrozen(bare!.tags), 'what events without tags share cannot be changed')
     t.ok(bare!.timestamp >= before && bare!.timestamp <= Date.now())
   })
 

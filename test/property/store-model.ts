@@ -21,9 +21,9 @@ export class StoreModel {
   append(stream: string, events: readonly NewEvent[]): void {
     const list = this.streams.get(stream) ?? []
     if (events.length > 0) this.streams.set(stream, list)
-    for (const { type, data, metadata, schemaVersion = 1, timestamp } of events) {
+    for (const { type, data, metadata, schemaVersion = 1, timestamp, tags = [] } of events) {
       const event = {
-        ...{ stream, type, data, metadata, schemaVersion },
+        ...{ stream, type, data, metadata, schemaVersion, tags },
         offset: list.length,
         position: this.all.length,
         timestamp: timestamp as number,
@@ -86,6 +86,7 @@ const event: fc.Arbitrary<NewEvent> = fc.record({
   ),
   metadata: fc.option(fc.record({ correlationId: fc.uuid() }, plain), { nil: undefined }),
   schemaVersion: fc.constantFrom(1, 2),
+  tags: fc.constantFrom(undefined, [], ['course:c1'], ['student:s1', 'course:c1'], ['Ä'.repeat(127)]),
 })
 
 const stream = fc.oneof({ weight: 3, arbitrary: fc.nat(2) }, { weight: 1, arbitrary: fc.nat(STREAMS.length - 1) })

@@ -20,7 +20,9 @@ import {
   FLAG_FIRST,
   FLAG_LAST,
   FLAG_METADATA,
+  FLAG_TAGS,
 } from '../../../engine/format/event-record.js'
+import { encodeCommitId } from '../../../engine/format/event-options.js'
 import { checkFrame, sealFrame, windowOf, type Window } from '../../../engine/format/frame.js'
 import { streamKey } from '../../../engine/format/names.js'
 import { type ShapeDefinition, ShapeTable } from '../../../engine/format/shapes.js'
@@ -113,12 +115,15 @@ t.test('[A3] [K5] an event comes back as it was, with what was assigned', (t) =>
       id: fc.option(fc.uuid(), { nil: undefined }),
       timestamp: fc.option(fc.integer({ min: -8.64e15, max: 8.64e15 }), { nil: undefined }),
       schemaVersion: fc.option(fc.integer({ min: 0, max: 65_535 }), { nil: undefined }),
+      tags: fc.option(fc.uniqueArray(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 }), { maxLength: 12 }), {
+        nil: undefined,
+      }),
     },
     { requiredKeys: ['type'], noNullPrototype: true },
   )
   fc.assert(
-    fc.property(event, (event) => {
-      const window = codec.encode(event)
+    fc.property(event, fc.option(fc.string({ unit: 'grapheme', minLength: 1, maxLength: 20 })), (event, id) => {
+      const window = codec.encode(event, { commitId: id === null ? undefined : encodeCommitId(id) })
       t.ok(eventFits(window, 0, window.bytes.length))
       assert.deepStrictEqual(codec.decoder.decode(window, 0, window.bytes.length), {
         stream: 'orders',
@@ -128,9 +133,12 @@ t.test('[A3] [K5] an event comes back as it was, with what was assigned', (t) =>
         type: event.type,
         timestamp: event.timestamp ?? 5000,
         schemaVersion: event.schemaVersion ?? 1,
+        tags: event.tags ?? [],
         data: event.data,
         metadata: event.metadata,
+        ...(id === null ? {} : { commitId: id }),
       })
+      t.equal((eventFlags(window, 0) & FLAG_TAGS) !== 0, (event.tags ?? []).length > 0)
       t.equal((eventFlags(window, 0) & FLAG_ASSIGNED) !== 0, event.timestamp === undefined)
     }),
     { numRuns: 100 },
