@@ -68,13 +68,16 @@ export class GroupScanner {
     }
   }
 
-  /** Finds valid groups behind a stop, and what they say about it: the evidence that tells a torn tail from damage. */
+  /**
+   * Finds valid groups behind a stop, and what they say about it: the evidence that tells a torn tail from damage. One that
+   * stands at the stop itself and is later than what should be there is evidence too.
+   */
   behind(stop: ScanStop): {
     readonly behind: 'none' | 'silent' | 'durable'
     readonly nextGroup: { readonly byte: number; readonly group: Group } | undefined
   } {
     let first: { readonly byte: number; readonly group: Group } | undefined
-    for (let from = stop.byte + 1; from < this.#size;) {
+    for (let from = stop.byte; from < this.#size;) {
       const length = this.#load(from, Math.min(WINDOW_BYTES, this.#size - from))
       // A look at a group may load another window.
       const { bytes } = this.#window
@@ -85,7 +88,8 @@ export class GroupScanner {
         mark = bytes.indexOf(GROUP_MARK, mark + 1)
       ) {
         const byte = base + mark - GROUP_MARK_AT
-        const group = byte > stop.byte ? this.#laterGroup(byte, stop.next) : undefined
+        const least = byte === stop.byte ? stop.next.sequence + 1 : stop.next.sequence
+        const group = byte >= stop.byte ? this.#laterGroup(byte, stop.next.epoch, least) : undefined
         if (group === undefined) continue
         first ??= { byte, group }
         if (group.durable > stop.next.sequence) return { behind: 'durable', nextGroup: first }
@@ -96,14 +100,14 @@ export class GroupScanner {
     return { behind: first === undefined ? 'none' : 'silent', nextGroup: first }
   }
 
-  #laterGroup(byte: number, next: ExpectedGroup): Group | undefined {
+  #laterGroup(byte: number, epoch: number, sequence: number): Group | undefined {
     if (this.#load(byte, GROUP_BYTES) < GROUP_BYTES) return undefined
     const at = byte - this.#base
     const length = checkFrame(this.#window, at, at + GROUP_BYTES, GROUP_BYTES)
     if (typeof length !== 'number') return undefined
     const group = decodeGroup(this.#window, at, length, this.#storeId)
-    if (group === undefined || group.byte !== byte || group.epoch < next.epoch) return undefined
-    return group.sequence >= next.sequence ? group : undefined
+    if (group === undefined || group.byte !== byte || group.epoch < epoch) return undefined
+    return group.sequence >= sequence ? group : undefined
   }
 
   /** Reads and checks the group at a byte; a text says what is wrong. */

@@ -1,6 +1,7 @@
 import type { Durability } from '../../engine/types/durability.js'
+import { assertAgrees, filesOfStore } from '../interop/agreement.js'
 import { CrashDisk } from './crash-disk.js'
-import { openSession, STORE_PATH, work } from './crash-workload.js'
+import { openSession, STORE_PATH, TINY, work } from './crash-workload.js'
 import { CrashWorld } from './crash-world.js'
 import type { CrashMode } from './disk-state.js'
 import { assertSettled, checkRecovery } from './invariants.js'
@@ -64,6 +65,7 @@ export async function checkImage(
   if (!again.recovery.clean) throw new Error('the store was closed and still has something to recover')
   await world.check(again, present)
   await assertSettled(again)
+  await assertAgrees(filesOfStore(disk, STORE_PATH), { store: again, ...TINY.limits })
   await again.close()
   if (disk.openHandles > 0) throw new Error(`${disk.openHandles} files were left open`)
 }
