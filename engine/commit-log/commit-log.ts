@@ -148,8 +148,7 @@ export class CommitLog<Owner> {
 
   /** Where the next commit would best be encoded: at the end of the group that collects. */
   get place(): { readonly window: Window; readonly at: number } | undefined {
-    const group = this.#collecting
-    return group && { window: group.slab.window, at: group.end }
+    return this.#collecting
   }
 
   #definesAll(shapes: readonly number[]): boolean {

@@ -1,3 +1,4 @@
+import type { Window } from '../format/frame.js'
 import type { Durability } from '../types/durability.js'
 import { addressOf, type Slab } from '../segment/slabs.js'
 
@@ -42,6 +43,15 @@ export class PendingGroup<Owner> {
 
   get bytes(): number {
     return this.end - this.start
+  }
+
+  /** Where the next commit goes. */
+  get at(): number {
+    return this.end
+  }
+
+  get window(): Window {
+    return this.slab.window
   }
 
   /** Takes in finished frames that were encoded at its end already. */

@@ -197,8 +197,13 @@ export class EventEncoder {
     writer.ensure(2 * used.length + FRAME_TRAILER_BYTES)
     start = writer.mark + unit
     const metadataStart = start + pointers + options
-    if (pointerBytes > 0) {
-      flags |= pointAt(writer, start + pointers, metadataStart, metadataBytes, correlation, causation)
+    if (correlation !== undefined) {
+      flags |= FLAG_CORRELATION
+      pointAt(writer, start + pointers, metadataStart, metadataBytes, correlation)
+    }
+    if (causation !== undefined) {
+      flags |= FLAG_CAUSATION
+      pointAt(writer, start + pointers + pointerBytes - POINTER_BYTES, metadataStart, metadataBytes, causation)
     }
     const after = writer.view
     for (const id of used) {
@@ -280,29 +285,12 @@ function pointable(metadata: unknown, key: 'correlationId' | 'causationId'): str
   return value
 }
 
-/** Finds the ids in the encoded metadata and writes where they are; an absent pointer is written as no bytes at 0. */
-function pointAt(
-  writer: ByteWriter,
-  at: number,
-  metadataStart: number,
-  metadataBytes: number,
-  correlation: string | undefined,
-  causation: string | undefined,
-): number {
-  let flags = 0
-  for (const [flag, text] of [
-    [FLAG_CORRELATION, correlation],
-    [FLAG_CAUSATION, causation],
-  ] as const) {
-    if (text === undefined) continue
-    const found = find(writer.bytes, metadataStart, metadataStart + metadataBytes, text)
-    const start = found < 0 ? 0x10000 : found - metadataStart
-    writer.view.setUint16(at, start > 0xffff ? 0 : start, true)
-    writer.bytes[at + 2] = start > 0xffff ? 0 : text.length
-    at += POINTER_BYTES
-    flags |= flag
-  }
-  return flags
+/** Finds an id in the encoded metadata and writes where it is; an absent pointer is written as no bytes at 0. */
+function pointAt(writer: ByteWriter, at: number, metadataStart: number, metadataBytes: number, text: string): void {
+  const found = find(writer.bytes, metadataStart, metadataStart + metadataBytes, text)
+  const start = found < 0 ? 0x10000 : found - metadataStart
+  writer.view.setUint16(at, start > 0xffff ? 0 : start, true)
+  writer.bytes[at + 2] = start > 0xffff ? 0 : text.length
 }
 
 function find(bytes: Uint8Array, start: number, end: number, text: string): number {

@@ -52,8 +52,8 @@ export class StreamTableBuilder {
     return this.#ordinals.size
   }
 
-  /** `hash` is that of the name; where it is undefined and the stream new, it is computed. */
-  add(name: string, hash: number | undefined, offset: number, byte: number): void {
+  /** Adds an event. `hash` is that of the name; where it is undefined and the stream new, it is computed. Returns the stream's ordinal. */
+  add(name: string, hash: number | undefined, offset: number, byte: number): number {
     let ordinal = this.#ordinals.get(name)
     if (ordinal === undefined) {
       ordinal = this.#hashes.length
@@ -63,6 +63,12 @@ export class StreamTableBuilder {
       this.#counts.push(0)
       this.#lastEvents.push(-1)
     }
+    this.addTo(ordinal, offset, byte)
+    return ordinal
+  }
+
+  /** Adds an event of a stream whose ordinal is known. */
+  addTo(ordinal: number, offset: number, byte: number): void {
     const count = this.#counts[ordinal]!
     if (offset !== this.#firstOffsets[ordinal]! + count) return // behind a gap that damage has left: the stream ends before it
     this.#counts[ordinal] = count + 1

@@ -261,19 +261,24 @@ export class FileEventStore implements EventStore {
   #publish(group: PendingGroup<StreamState>, segment: LogSegmentFile, shift: number): void {
     const { owners, addresses, slab, start } = group
     const { writeBehind } = this.#maintenance
-    const window = slab.window
+    const { window } = slab
+    const { table, path } = segment
     for (let i = 0; i < owners.length; i++) {
       const state = owners[i]!
       const address = addresses[i]!
       const slabByte = byteOf(address)
       segment.index.add(group.firstPosition + i, slabByte + shift, eventTimestamp(window, slabByte))
-      segment.table.add(state.key.name, state.key.hash, state.version, slabByte + shift)
+      if (state.logSegment === path) table.addTo(state.ordinal, state.version, slabByte + shift)
+      else {
+        state.ordinal = table.add(state.key.name, state.key.hash, state.version, slabByte + shift)
+        state.logSegment = path
+      }
       state.tail.push(address)
       state.version++
       if (!state.queued) writeBehind.add(state)
     }
     this.#position = group.firstPosition + owners.length
-    this.#log.slabs.committed(slab, start, segment.path, shift, owners.length, this.#position)
+    this.#log.slabs.committed(slab, start, path, shift, owners.length, this.#position)
     writeBehind.afterCommit()
   }
 

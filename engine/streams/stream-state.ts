@@ -31,6 +31,9 @@ export class StreamState {
   last: LastSegment | undefined
   /** Addresses of the events from `flushed` on, in memory. */
   tail: number[] = []
+  /** Path of the log segment that its newest event went to, and its ordinal in the stream table of that. */
+  logSegment = ''
+  ordinal = 0
   /** Waits in the queue of the flush. */
   queued = false
   /** Calls under way that count on it: it is not forgotten meanwhile. */
