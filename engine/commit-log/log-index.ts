@@ -142,7 +142,7 @@ export function scanLogInto(
     for (let at = reader.start; at < reader.end;) {
       const length = window.view.getUint32(at, true)
       if (window.bytes[at + FRAME_KIND] === FRAME_EVENT) {
-        builder.add(eventPosition(window, at), byte + at, eventTimestamp(window, at))
+        builder.add(eventPosition(window, at), byte + at, eventTimestamp(window, at), length)
       }
       at += length
     }
