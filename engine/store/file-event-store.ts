@@ -178,6 +178,10 @@ export class FileEventStore implements EventStore {
     return this.#reader.readAll(options)
   }
 
+  readCategory<Event = StoredEvent>(category: string, options?: Omit<ReadAllOptions, 'category'>): EventReader<Event> {
+    return this.#reader.readCategory(category, options)
+  }
+
   streamInfo(stream: string): Promise<StreamInfo> {
     return this.#reader.streamInfo(stream)
   }

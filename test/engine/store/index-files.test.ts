@@ -107,7 +107,8 @@ const DAMAGE: Record<string, (machine: TestMachine, path: string) => void> = {
   deleted: (machine, path) => machine.remove(path),
   emptied: (machine, path) => machine.write(path, Buffer.alloc(0)),
   'cut in an entry': (machine, path) => machine.write(path, machine.contents(path).subarray(0, -5)),
-  'cut between entries': (machine, path) => machine.write(path, machine.contents(path).subarray(0, -64)),
+  'cut between entries': (machine, path) =>
+    machine.write(path, machine.contents(path).subarray(0, -2 * INDEX_ENTRY_BYTES)),
   'a flipped bit': (machine, path) => {
     const bytes = machine.contents(path)
     bytes[bytes.length - 40]! ^= 4
