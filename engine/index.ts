@@ -38,7 +38,6 @@ export type {
   AppendManyOptions,
   AppendOptions,
   AppendResult,
-  EventFilterOptions,
   EventReader,
   EventStore,
   ReadAllOptions,

@@ -81,6 +81,7 @@ export class LogTail {
   /** Begins the next segment: the one before is full. */
   roll(base: number, sequence: number): LogSegmentFile {
     const full = this.#segment ?? this.#resume?.()
+    this.#segment = full // closed with the store where the next one cannot be created
     const segment = this.#create(base, sequence)
     if (full !== undefined) {
       if (full.unsynced) this.#unsyncedSegments.push(full)

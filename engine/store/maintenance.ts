@@ -191,7 +191,11 @@ export class Maintenance {
 
   #syncLog(): Promise<void> {
     return new Promise((resolve, reject) =>
-      this.#m.log.sync((error) => (error === null ? resolve() : reject(failureOfSync(error)))),
+      this.#m.log.sync((error) => {
+        if (error === null) return resolve()
+        this.#m.log.failSync(error) // nobody may sync again what this one has given up
+        reject(failureOfSync(error))
+      }),
     )
   }
 
@@ -247,6 +251,7 @@ export class Maintenance {
   }
 
   #settled(position: number): Promise<boolean> {
+    if (this.#m.log.failure !== undefined) return Promise.resolve(false)
     this.#settledPosition = Math.max(this.#settledPosition, position)
     return this.#checkpointer.tryWrite(() => this.#state(false))
   }
@@ -279,8 +284,10 @@ export class Maintenance {
     await this.writeBehind.flush()
     await this.#sealing
     await this.#settler.start()
+    this.#assertSound()
     if (segment !== undefined && place !== undefined && this.#isSettledTo(segment.base)) {
       await this.#settler.settleNow(segment.table.names())
+      this.#assertSound()
       if (log.segment === segment) {
         this.#settledPosition = place.position
         this.#redo = place
@@ -289,6 +296,12 @@ export class Maintenance {
       await this.#sealing // full meanwhile: sealing it moves the checkpoint on
     }
     if (this.#checkpointer.owed) await this.#checkpointer.write(() => this.#state(false))
+  }
+
+  /** After a failure events may be missing in stream segments that seem to be complete: nothing counts as settled any more. */
+  #assertSound(): void {
+    const { failure } = this.#m.log
+    if (failure !== undefined) throw failure
   }
 
   /** Tells whether everything below the base of a segment is in fsynced stream segments. */

@@ -1,5 +1,5 @@
 import type { LogDirectory, LogSegment } from '../commit-log/log-directory.js'
-import type { Environment, FileHandle, FileSystem } from '../io/file-system.js'
+import type { Done, Environment, FileHandle, FileSystem } from '../io/file-system.js'
 import { isSystemError } from '../io/system-error.js'
 import { readFullySync, writeFullySync, completion } from '../io/transfer.js'
 import type { Limits } from '../limits.js'
@@ -208,7 +208,7 @@ export class Settler {
       if (failed !== undefined) throw failed.reason
       return false
     }
-    await completion((done) => streams.syncNames(done))
+    await this.#durable((done) => streams.syncNames(done))
     return true
   }
 
@@ -269,6 +269,16 @@ export class Settler {
     }
   }
 
+  /** A sync that fails is the end of this writer, whoever asked for it: a second one might succeed and have nothing left to write. */
+  async #durable(sync: (done: Done) => void): Promise<void> {
+    try {
+      await completion(sync)
+    } catch (error) {
+      this.#parts.failed(error)
+      throw error
+    }
+  }
+
   async #syncFile({ path, writeFrom }: FileToSync): Promise<void> {
     let handle: FileHandle
     try {
@@ -279,7 +289,7 @@ export class Settler {
     }
     try {
       if (writeFrom !== undefined) await writeAgain(handle, writeFrom)
-      await completion((done) => handle.sync(done))
+      await this.#durable((done) => handle.sync(done))
       this.filesSynced++
     } finally {
       handle.close()

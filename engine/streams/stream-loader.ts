@@ -291,14 +291,8 @@ export function scanInto(
     for (;;) {
       const window = windowOf(Buffer.allocUnsafe(size))
       readFullySync(handle, window.bytes, 0, size, byte)
-      const contents = scanFrames(
-        window,
-        byte,
-        0,
-        number,
-        key,
-        MAX_COMMIT_BYTES,
-        (offset, at, timestamp, _window, _at, length) => builder.add(offset, at, timestamp, length),
+      const contents = scanFrames(window, byte, 0, number, key, MAX_COMMIT_BYTES, (offset, at, timestamp) =>
+        builder.add(offset, at, timestamp),
       )
       if (contents.bytes > byte) {
         byte = contents.bytes

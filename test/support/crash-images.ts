@@ -29,7 +29,7 @@ export interface ImageOptions {
   /** Images to make, none like another; fewer if so many cannot be found. */
   readonly count: number
   readonly seed: number
-  /** Every n-th is checked in depth. Default: 12. */
+  /** Every n-th is checked in depth. Default: 16. */
   readonly everyInDepth?: number
 }
 
@@ -38,7 +38,7 @@ const MOST_PASSES = 6
 
 /** Crashes after every step of a recording, several times. */
 export async function checkImages(recording: Recording, options: ImageOptions): Promise<Tally> {
-  const { model, count, seed, everyInDepth = 12 } = options
+  const { model, count, seed, everyInDepth = 16 } = options
   const { disk, world } = recording
   const modes = MODELS[model]
   const tally: Tally = { images: 0, distinct: 0, inDepth: 0, failures: [] }
@@ -82,7 +82,7 @@ export async function checkImages(recording: Recording, options: ImageOptions): 
 /** Opens an image and compares everything in it. Returns what is there. */
 export async function checkQuickly(
   image: CrashDisk,
-  { world }: Recording,
+  { world }: Pick<Recording, 'world'>,
   required: ReadonlySet<number>,
   seed: number,
 ): Promise<ReadonlySet<number>> {

@@ -1,46 +1,10 @@
-import type { Durability } from '../../engine/types/durability.js'
 import { assertAgrees, filesOfStore } from '../interop/agreement.js'
-import { CrashDisk } from './crash-disk.js'
+import type { CrashDisk } from './crash-disk.js'
 import { openSession, STORE_PATH, TINY, work } from './crash-workload.js'
-import { CrashWorld } from './crash-world.js'
+import type { CrashWorld } from './crash-world.js'
 import type { CrashMode } from './disk-state.js'
 import { assertSettled, checkRecovery } from './invariants.js'
 import { SeededRandom } from './random.js'
-
-export interface Recording {
-  readonly disk: CrashDisk
-  readonly world: CrashWorld
-  /** Commits and the number of steps there were when they were acknowledged. */
-  readonly acknowledged: ReadonlyMap<number, number>
-}
-
-/** Records three sessions on one disk, each closed. */
-export async function record(seed: number, durabilities: readonly Durability[], rounds = 10): Promise<Recording> {
-  const disk = new CrashDisk()
-  const world = new CrashWorld()
-  const acknowledged = new Map<number, number>()
-  for (let i = 0; i < 3; i++) {
-    world.session = i
-    const session = await openSession(disk, seed * 10 + i)
-    await work(session, world, {
-      seed: seed * 10 + i,
-      rounds,
-      durabilities,
-      acknowledged: (number) => acknowledged.set(number, disk.steps.length),
-    })
-    await session.store.close()
-  }
-  return { disk, world, acknowledged }
-}
-
-/** What must be there after a crash: acknowledged commits, of the relaxed ones only those a kill cannot take. */
-export function requiredAt({ world, acknowledged }: Recording, step: number, mode: CrashMode): Set<number> {
-  const required = new Set<number>()
-  for (const [number, at] of acknowledged) {
-    if (at <= step && (mode === 'kill' || world.commits[number]!.durability === 'fsync')) required.add(number)
-  }
-  return required
-}
 
 /** Opens the disk that a crash has left and checks everything; then appends, closes and opens once more. Throws what is wrong. */
 export async function checkImage(
@@ -48,6 +12,7 @@ export async function checkImage(
   recorded: CrashWorld,
   required: ReadonlySet<number>,
   seed: number,
+  afterFault = false,
 ): Promise<void> {
   const world = recorded.copy()
   const { store } = await openSession(disk, seed)
@@ -64,8 +29,8 @@ export async function checkImage(
   const { store: again } = await openSession(disk, seed + 1)
   if (!again.recovery.clean) throw new Error('the store was closed and still has something to recover')
   await world.check(again, present)
-  await assertSettled(again)
-  await assertAgrees(filesOfStore(disk, STORE_PATH), { store: again, ...TINY.limits })
+  await assertSettled(again, afterFault)
+  if (!afterFault) await assertAgrees(filesOfStore(disk, STORE_PATH), { store: again, ...TINY.limits })
   await again.close()
   if (disk.openHandles > 0) throw new Error(`${disk.openHandles} files were left open`)
 }
@@ -103,7 +68,7 @@ export async function crashAgain(
       session.process.advance(1100) // what was left unsettled is settled now
       for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve))
       const step = random.chance(0.4) ? random.below(servedAt + 1) : random.below(disk.steps.length + 1)
-      const mode = random.pick<CrashMode>(['kill', 'kill', 'minimal', 'strict', 'ordered'])
+      const mode = random.pick<CrashMode>(['kill', 'torn', 'minimal', 'strict', 'ordered'])
       history.push(`${mode} after step ${step} of ${disk.steps.length}, opened at ${servedAt}`)
       const next = new Set(step >= servedAt ? served : must)
       for (const [number, at] of acknowledged) if (at <= step) next.add(number)
@@ -111,6 +76,35 @@ export async function crashAgain(
       disk = disk.crash(mode, seed * 7 + i, step)
     }
     await checkImage(disk, world, must, seed)
+  } catch (error) {
+    throw new Error(`${(error as Error).message} (${history.join('; ')})`, { cause: error })
+  }
+}
+
+/** Crashes `depth` times while opening what the crash before has left, at any step of it; then checks as `checkImage` does. */
+export async function crashInRecovery(
+  first: CrashDisk,
+  world: CrashWorld,
+  required: ReadonlySet<number>,
+  seed: number,
+  depth: number,
+): Promise<void> {
+  const random = new SeededRandom(seed)
+  const history: string[] = []
+  let disk = first
+  try {
+    for (let i = 0; i < depth; i++) {
+      const { store } = await openSession(disk, seed + i)
+      if (store.recovery.damage !== undefined) throw store.recovery.damage
+      // What follows in the background belongs to it.
+      for (let turn = random.below(30); turn > 0; turn--) await new Promise((resolve) => setImmediate(resolve))
+      const step = random.below(disk.steps.length + 1)
+      await store.discard(new Error('crashed'))
+      const mode = random.pick<CrashMode>(['kill', 'torn', 'minimal', 'strict', 'ordered'])
+      history.push(`${mode} after step ${step} of ${disk.steps.length}`)
+      disk = disk.crash(mode, seed * 7 + i, step)
+    }
+    await checkImage(disk, world, required, seed)
   } catch (error) {
     throw new Error(`${(error as Error).message} (${history.join('; ')})`, { cause: error })
   }

@@ -26,6 +26,13 @@ export interface Faults {
   readonly failAt?: number | undefined
   /** Code of the error. Default: `EIO`. */
   readonly code?: string | undefined
+  /**
+   * What the operation has done when it fails: nothing; of a write a part, as on a disk that fills up; or all of it, as when the
+   * system reports late. Default: none.
+   */
+  readonly effect?: 'none' | 'part' | 'whole' | undefined
+  /** A read or write at `failAt` does not fail, and moves only a part of its bytes. Default: false. */
+  readonly short?: boolean | undefined
   /** All selected operations from `failAt` on fail. Default: false. */
   readonly sticky?: boolean | undefined
   /** Called with each operation that fails by order, before it does. */
@@ -140,8 +147,9 @@ export class FaultyFileSystem implements FileSystem {
 
   rename(from: string, to: string): void {
     const fault = this.begin('rename', from, { to })
-    if (fault.error) throw fault.error
+    if (fault.error && fault.effect !== 'whole') throw fault.error
     this.#inner.rename(from, to)
+    if (fault.error) throw fault.error
   }
 
   remove(path: string): void {
@@ -150,12 +158,18 @@ export class FaultyFileSystem implements FileSystem {
 
   syncDirectory(path: string, done: Done): void {
     const fault = this.begin('syncDirectory', path)
-    if (fault.error) return this.end(fault, done, fault.error)
-    this.#inner.syncDirectory(path, (error) => this.end(fault, done, error))
+    if (fault.error && fault.effect !== 'whole') return this.end(fault, done, fault.error)
+    this.#inner.syncDirectory(path, (error) => this.end(fault, done, fault.error ?? error))
   }
 
   open(path: string, mode: OpenMode): FileHandle {
-    const inner = this.#run('open', path, () => this.#inner.open(path, mode))
+    const fate = this.begin('open', path)
+    if (fate.error && fate.effect !== 'whole') throw fate.error
+    const inner = this.#inner.open(path, mode)
+    if (fate.error) {
+      inner.close() // a file may have been created all the same
+      throw fate.error
+    }
     this.#handles.set(inner, `${path} (${mode})`)
     this.openHandles++
     return new FaultyHandle(this, inner, path, () => {
@@ -171,7 +185,7 @@ export class FaultyFileSystem implements FileSystem {
   /** @internal Counts an operation and decides its fate. */
   begin(kind: OperationKind, path: string, details: Pick<Operation, 'to' | 'length' | 'position'> = {}): Fate {
     if (this.#frozen) return { error: systemError('EFROZEN', kind, path) }
-    const { only, failAt, code = 'EIO', sticky = false, shortenTo, delay, freezeAfter } = this.#faults
+    const { only, failAt, code = 'EIO', effect, short, sticky = false, shortenTo, delay, freezeAfter } = this.#faults
     if (freezeAfter !== undefined && this.#sinceFaults >= freezeAfter) {
       this.freeze()
       return { error: systemError('EFROZEN', kind, path) }
@@ -186,7 +200,12 @@ export class FaultyFileSystem implements FileSystem {
     if (failAt === undefined || this.#selected < failAt || (this.#selected > failAt && !sticky)) return fate
     this.failures++
     this.#faults.onFailure?.(operation)
-    return { ...fate, error: systemError(code, kind, path) }
+    const { length = 0 } = details
+    if (short === true) return { ...fate, shortenTo: Math.max(1, Math.floor(length / 2)) }
+    if (effect === 'part' && kind === 'write') {
+      return { ...fate, shortenTo: Math.floor(length / 2), effect, error: systemError(code, kind, path) }
+    }
+    return { ...fate, effect: effect === 'whole' ? effect : 'none', error: systemError(code, kind, path) }
   }
 
   /** @internal Calls back in a later turn, when its time has come; never after a freeze. */
@@ -201,15 +220,23 @@ export class FaultyFileSystem implements FileSystem {
 
   #run<T>(kind: OperationKind, path: string, call: () => T): T {
     const fate = this.begin(kind, path)
+    if (fate.error && fate.effect !== 'whole') throw fate.error
+    const result = call()
     if (fate.error) throw fate.error
-    return call()
+    return result
   }
 }
 
 interface Fate {
   readonly error?: NodeJS.ErrnoException | undefined
+  /** What it has done all the same when it fails. Default: none. */
+  readonly effect?: Faults['effect']
   readonly shortenTo?: number | undefined
   readonly delay?: number | undefined
+}
+
+function hasEffect({ effect }: Fate): boolean {
+  return effect === 'part' || effect === 'whole'
 }
 
 class FaultyHandle implements FileHandle {
@@ -252,30 +279,34 @@ class FaultyHandle implements FileHandle {
   }
 
   writeSync(source: Uint8Array, offset: number, length: number, position: number): number {
-    const { shortenTo = length } = this.#begin('write', { length, position })
-    const bytes = this.#inner.writeSync(source, offset, Math.min(length, shortenTo), position)
+    const fate = this.#files.begin('write', this.#path, { length, position })
+    if (fate.error && !hasEffect(fate)) throw fate.error
+    const bytes = this.#inner.writeSync(source, offset, Math.min(length, fate.shortenTo ?? length), position)
     this.#files.bytesWritten += bytes
+    if (fate.error) throw fate.error
     return bytes
   }
 
   write(source: Uint8Array, offset: number, length: number, position: number, done: Counted): void {
     const fate = this.#files.begin('write', this.#path, { length, position })
-    if (fate.error) return this.#files.end(fate, done, fate.error)
+    if (fate.error && !hasEffect(fate)) return this.#files.end(fate, done, fate.error)
     this.#inner.write(source, offset, Math.min(length, fate.shortenTo ?? length), position, (error, bytes) => {
       this.#files.bytesWritten += bytes
-      this.#files.end(fate, done, error, bytes)
+      this.#files.end(fate, done, fate.error ?? error, fate.error ? 0 : bytes)
     })
   }
 
   sync(done: Done): void {
     const fate = this.#files.begin('sync', this.#path)
-    if (fate.error) return this.#files.end(fate, done, fate.error)
-    this.#inner.sync((error) => this.#files.end(fate, done, error))
+    if (fate.error && !hasEffect(fate)) return this.#files.end(fate, done, fate.error)
+    this.#inner.sync((error) => this.#files.end(fate, done, fate.error ?? error))
   }
 
   truncate(size: number): void {
-    this.#begin('truncate', { length: size })
+    const fate = this.#files.begin('truncate', this.#path, { length: size })
+    if (fate.error && !hasEffect(fate)) throw fate.error
     this.#inner.truncate(size)
+    if (fate.error) throw fate.error
   }
 
   close(): void {
