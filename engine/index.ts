@@ -38,6 +38,7 @@ export type {
   AppendManyOptions,
   AppendOptions,
   AppendResult,
+  EventFilterOptions,
   EventReader,
   EventStore,
   ReadAllOptions,

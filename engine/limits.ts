@@ -74,6 +74,8 @@ export const MAX_TAGS = 250
 export const MAX_TAG_BYTES = 255
 /** Bytes of a commit id in UTF-8. */
 export const MAX_COMMIT_ID_BYTES = 255
+/** Types that one read may ask for. */
+export const MAX_FILTER_TYPES = 1024
 /** Levels of nesting in data and metadata. */
 export const MAX_DEPTH = 128
 /** Keys of one shape. */

@@ -2,6 +2,7 @@ import { eventPosition, eventTimestamp } from '../format/event-record.js'
 import { encodeHeader, HEADER_FIXED_BYTES, parseHeader } from '../format/file-header.js'
 import { FRAME_EVENT, FRAME_KIND, windowOf } from '../format/frame.js'
 import { decodeEntries, encodeEntries, IndexBuilder, type IndexEntry } from '../format/sparse-index.js'
+import type { TimeRange } from '../format/time-runs.js'
 import type { FileSystem } from '../io/file-system.js'
 import { readFileSync, writeFullySync } from '../io/transfer.js'
 import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
@@ -62,6 +63,8 @@ export class LogIndexes {
   readonly #storeId: Buffer
   readonly #limits: Limits
   readonly #known = new Map<string, readonly IndexEntry[]>()
+  /** By path: between which times the events before `end` are. Three numbers for each log segment that was asked for. */
+  readonly #spans = new Map<string, { readonly min: number; readonly max: number; readonly end: number }>()
 
   constructor(files: FileSystem, directory: LogDirectory, handles: ReadHandles, storeId: Buffer, limits: Limits) {
     this.#files = files
@@ -89,11 +92,42 @@ export class LogIndexes {
     return entries
   }
 
+  /** Returns the bytes of a segment without opening it. */
+  sizeOf(segment: LogSegment): number {
+    return this.#files.stat(segment.path)?.size ?? 0
+  }
+
+  /** Tells whether `excludes` can answer without reading the index. */
+  knows(segment: LogSegment): boolean {
+    return this.#spans.has(segment.path)
+  }
+
+  /** Tells that no event of a segment, of which `end` bytes count, is of a time. */
+  excludes(segment: LogSegment, end: number, times: TimeRange): boolean {
+    let span = this.#spans.get(segment.path)
+    if (span === undefined) {
+      span = spanOf(this.entries(segment, end))
+      this.#spans.set(segment.path, span)
+    }
+    return span.end >= end && (span.min > times.to || span.max < times.from)
+  }
+
   #build(segment: LogSegment, end: number): readonly IndexEntry[] {
     const builder = new IndexBuilder(this.#limits.indexIntervalBytes)
     scanLogInto(builder, this.#handles, segment.path, HEADER_FIXED_BYTES, end)
+    builder.finish() // only one that is not written to is asked about here
     return builder.entries
   }
+}
+
+function spanOf(entries: readonly IndexEntry[]): { min: number; max: number; end: number } {
+  let min = Infinity
+  let max = -Infinity
+  for (const { minTime, maxTime } of entries) {
+    if (minTime < min) min = minTime
+    if (maxTime > max) max = maxTime
+  }
+  return { min, max, end: entries.at(-1)?.end ?? 0 }
 }
 
 /** Takes up the index of a segment of which `end` bytes count: as far as it goes, and the rest from the records. */
@@ -142,7 +176,7 @@ export function scanLogInto(
     for (let at = reader.start; at < reader.end;) {
       const length = window.view.getUint32(at, true)
       if (window.bytes[at + FRAME_KIND] === FRAME_EVENT) {
-        builder.add(eventPosition(window, at), byte + at, eventTimestamp(window, at))
+        builder.add(eventPosition(window, at), byte + at, eventTimestamp(window, at), length)
       }
       at += length
     }

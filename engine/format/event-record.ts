@@ -345,6 +345,15 @@ export class EventDecoder {
     return { ...event, commitId: bytes.toString('utf8', id + 1, Math.min(id + 1 + bytes[id]!, metadataStart)) }
   }
 
+  /** Decodes the metadata alone; undefined where there are none. Throws ValueFormatError when they are malformed. */
+  metadata(window: Window, start: number): unknown {
+    const { bytes, view } = window
+    if ((bytes[start + 9]! & FLAG_METADATA) === 0) return undefined
+    const texts = view.getUint16(start + 12, true) + view.getUint16(start + 14, true)
+    const from = start + EVENT_FIXED_BYTES + texts + view.getUint16(start + 62, true)
+    return this.#values.decode(bytes, from, from + view.getUint32(start + 56, true))
+  }
+
   /** Returns the name of the stream an event belongs to. */
   stream(window: Window, start: number): string {
     const end = start + EVENT_FIXED_BYTES + window.view.getUint16(start + 12, true)

@@ -11,18 +11,20 @@
  * | 8      | 8    | f64  | min time | least timestamp from this event to before the next entry's            |
  * | 16     | 8    | f64  | max time | greatest timestamp of the same events                                 |
  * | 24     | 4    | u32  | byte     | where the event's frame starts in the segment                         |
- * | 28     | 4    | u32  | crc      | CRC-32C of the crc field of the header, then of bytes 0 … 27          |
+ * | 28     | 4    | u32  | end      | where the next entry's event starts; of the last: where the last event of the segment ends |
+ * | 32     | 4    | u32  | crc      | CRC-32C of the crc field of the header, then of bytes 0 … 31          |
  */
 import { crc32c } from './crc32c.js'
 import { readU64, windowOf, writeU64, type Window } from './frame.js'
 
-export const INDEX_ENTRY_BYTES = 32
+export const INDEX_ENTRY_BYTES = 36
 
 export interface IndexEntry {
   readonly number: number
   readonly minTime: number
   readonly maxTime: number
   readonly byte: number
+  readonly end: number
 }
 
 /** Collects the entries of one segment while its events are written or scanned. */
@@ -33,6 +35,8 @@ export class IndexBuilder {
   #byte = -1
   #minTime = 0
   #maxTime = 0
+  /** Where the last event ends. */
+  #end = 0
 
   /** `interval` in bytes. */
   constructor(interval: number) {
@@ -44,13 +48,15 @@ export class IndexBuilder {
     return this.#entries
   }
 
-  add(number: number, byte: number, timestamp: number): void {
+  /** `length`: bytes of the event's frame. */
+  add(number: number, byte: number, timestamp: number, length: number): void {
+    this.#end = byte + length
     if (this.#byte >= 0 && byte - this.#byte < this.#interval) {
       if (timestamp < this.#minTime) this.#minTime = timestamp
       if (timestamp > this.#maxTime) this.#maxTime = timestamp
       return
     }
-    this.finish()
+    this.#finish(byte)
     this.#number = number
     this.#byte = byte
     this.#minTime = timestamp
@@ -59,8 +65,12 @@ export class IndexBuilder {
 
   /** Ends the last stretch: the segment is sealed. */
   finish(): void {
+    this.#finish(this.#end)
+  }
+
+  #finish(end: number): void {
     if (this.#byte < 0) return
-    this.#entries.push({ number: this.#number, minTime: this.#minTime, maxTime: this.#maxTime, byte: this.#byte })
+    this.#entries.push({ number: this.#number, minTime: this.#minTime, maxTime: this.#maxTime, byte: this.#byte, end })
     this.#byte = -1
   }
 
@@ -83,26 +93,29 @@ export function encodeEntries(entries: readonly IndexEntry[], from: number, head
     window.view.setFloat64(at + 8, entry.minTime, true)
     window.view.setFloat64(at + 16, entry.maxTime, true)
     window.view.setUint32(at + 24, entry.byte, true)
-    window.view.setUint32(at + 28, crc32c(window.bytes, at, at + 28, seed), true)
+    window.view.setUint32(at + 28, entry.end, true)
+    window.view.setUint32(at + 32, crc32c(window.bytes, at, at + 32, seed), true)
   }
   return window.bytes
 }
 
-/** Decodes all entries from `start`, or returns undefined when one is wrong or out of order: the index is then rebuilt. */
+/** Decodes all entries from `start`, or returns undefined when one is wrong or between two of them one is missing: the index is then rebuilt. */
 export function decodeEntries(window: Window, start: number, end: number, headerCrc: number): IndexEntry[] | undefined {
   if ((end - start) % INDEX_ENTRY_BYTES !== 0) return undefined
   const seed = seedOf(headerCrc)
   const entries: IndexEntry[] = []
   let before: IndexEntry | undefined
   for (let at = start; at < end; at += INDEX_ENTRY_BYTES) {
-    if (crc32c(window.bytes, at, at + 28, seed) !== window.view.getUint32(at + 28, true)) return undefined
+    if (crc32c(window.bytes, at, at + 32, seed) !== window.view.getUint32(at + 32, true)) return undefined
     const entry: IndexEntry = {
       number: readU64(window.view, at),
       minTime: window.view.getFloat64(at + 8, true),
       maxTime: window.view.getFloat64(at + 16, true),
       byte: window.view.getUint32(at + 24, true),
+      end: window.view.getUint32(at + 28, true),
     }
-    if (before !== undefined && !(entry.number > before.number && entry.byte > before.byte)) return undefined
+    if (entry.end <= entry.byte) return undefined
+    if (before !== undefined && !(entry.number > before.number && entry.byte === before.end)) return undefined
     entries.push(entry)
     before = entry
   }
@@ -115,8 +128,8 @@ function seedOf(headerCrc: number): number {
   return crc32c(bytes, 0, 4)
 }
 
-/** Returns the last entry at or below a number, or undefined when all are above. */
-export function findEntry(entries: readonly IndexEntry[], number: number): IndexEntry | undefined {
+/** Returns the index of the last entry at or below a number; −1 when all are above. */
+export function findEntryIndex(entries: readonly IndexEntry[], number: number): number {
   let low = 0
   let high = entries.length
   while (low < high) {
@@ -124,5 +137,10 @@ export function findEntry(entries: readonly IndexEntry[], number: number): Index
     if (entries[middle]!.number <= number) low = middle + 1
     else high = middle
   }
-  return entries[low - 1]
+  return low - 1
+}
+
+/** Returns the last entry at or below a number, or undefined when all are above. */
+export function findEntry(entries: readonly IndexEntry[], number: number): IndexEntry | undefined {
+  return entries[findEntryIndex(entries, number)]
 }

@@ -58,8 +58,8 @@ export async function repairDerived(
 
 function logIndex(context: VerifyContext, segment: LogSegment): Buffer {
   const builder = new IndexBuilder(context.limits.indexIntervalBytes)
-  withEvents(context, segment.path, HEADER_FIXED_BYTES, (window, at, _length, byte) =>
-    builder.add(eventPosition(window, at), byte, eventTimestamp(window, at)),
+  withEvents(context, segment.path, HEADER_FIXED_BYTES, (window, at, length, byte) =>
+    builder.add(eventPosition(window, at), byte, eventTimestamp(window, at), length),
   )
   builder.finish()
   return encodeLogIndex(context.storeId, segment, builder.entries)
@@ -71,8 +71,8 @@ function streamIndex(context: VerifyContext, stream: string, base: number): Buff
   const path = join(streamsPath, streamFileName(key.path, base, '.seg'))
   if (environment.files.stat(path) === undefined) return undefined
   const builder = new IndexBuilder(limits.indexIntervalBytes)
-  const size = withEvents(context, path, HEADER_FIXED_BYTES + key.bytes.length, (window, at, _length, byte) =>
-    builder.add(eventOffset(window, at), byte, eventTimestamp(window, at)),
+  const size = withEvents(context, path, HEADER_FIXED_BYTES + key.bytes.length, (window, at, length, byte) =>
+    builder.add(eventOffset(window, at), byte, eventTimestamp(window, at), length),
   )
   if (isSealed(context, path, size)) builder.finish()
   const header = encodeHeader({ kind: 'I', storeId, base, name: key.bytes })

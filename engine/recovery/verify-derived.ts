@@ -55,7 +55,7 @@ export class LogDerived {
 
   event(window: Window, at: number, byte: number): void {
     const position = eventPosition(window, at)
-    this.#index?.add(position, byte, eventTimestamp(window, at))
+    this.#index?.add(position, byte, eventTimestamp(window, at), window.view.getUint32(at, true))
     const { checkpoint } = this.#context
     if (!this.#placeFound && (eventFlags(window, at) & FLAG_ASSIGNED) !== 0) {
       this.#lastTimestamp = Math.max(this.#lastTimestamp, eventTimestamp(window, at))

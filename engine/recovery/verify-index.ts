@@ -24,8 +24,8 @@ export class IndexCheck {
     this.#builders = [...new Set([interval, least])].map((bytesBetween) => new IndexBuilder(bytesBetween))
   }
 
-  add(number: number, byte: number, timestamp: number): void {
-    for (const builder of this.#builders) builder.add(number, byte, timestamp)
+  add(number: number, byte: number, timestamp: number, length: number): void {
+    for (const builder of this.#builders) builder.add(number, byte, timestamp, length)
   }
 
   /** `sealed`: nothing can follow in the segment, so its last stretch has an entry; undefined: it may have one. */
@@ -58,8 +58,9 @@ function sameEntries(a: readonly IndexEntry[], b: readonly IndexEntry[]): boolea
   return (
     a.length === b.length &&
     a.every((entry, i) => {
-      const { number, byte, minTime, maxTime } = b[i]!
-      return entry.number === number && entry.byte === byte && entry.minTime === minTime && entry.maxTime === maxTime
+      const { number, byte, end, minTime, maxTime } = b[i]!
+      if (entry.number !== number || entry.byte !== byte || entry.end !== end) return false
+      return entry.minTime === minTime && entry.maxTime === maxTime
     })
   )
 }

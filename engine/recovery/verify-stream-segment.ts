@@ -209,7 +209,7 @@ export class StreamSegmentVerifier {
     }
     reading.open = undefined
     reading.version = offset + 1
-    reading.index?.add(offset, byte, eventTimestamp(window, at))
+    reading.index?.add(offset, byte, eventTimestamp(window, at), length)
     if (this.#structure) {
       const wrong = this.#context.records.event(window, at, length)
       if (wrong !== undefined) {

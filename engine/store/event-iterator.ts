@@ -15,32 +15,37 @@ export interface IterationContext {
   readonly closed: () => boolean
 }
 
-/** After so many events that were at hand, everything else in the process has its turn: a read must not starve writers. */
-const EVENTS_A_TURN = 2048
+/** After so many events that were looked at, everything else in the process has its turn: a read must not starve writers. */
+export const EVENTS_A_TURN = 2048
 /** Decoded at a time for an iteration event by event: enough to make decoding cheap, few enough to hold in memory. */
 const CHUNK = 64
 const MAX_BATCH = 1_000_000
 
+/**
+ * Opens a source for one iteration. A source that passes over many events before it finds one pauses now and then; the
+ * pause rejects when the read was ended meanwhile.
+ */
+export type OpenSource = (pause: () => Promise<void>) => EventSource
+
 /** Makes a reader of a source; each iteration opens a source of its own. */
-export function eventReader<Event>(open: () => EventSource, context: IterationContext): EventReader<Event> {
+export function eventReader<Event>(open: OpenSource, context: IterationContext): EventReader<Event> {
   return {
-    [Symbol.asyncIterator]: () => new EventIterator(opened(open), context) as unknown as AsyncIterator<Event>,
+    [Symbol.asyncIterator]: () => new EventIterator(open, context) as unknown as AsyncIterator<Event>,
     batches(size) {
       if (!Number.isInteger(size) || size < 1 || size > MAX_BATCH) {
         throw new InvalidArgumentError(`Cannot read batches of ${String(size)} events: a batch has 1 to ${MAX_BATCH}`)
       }
       return {
-        [Symbol.asyncIterator]: () =>
-          new BatchIterator(opened(open), size, context) as unknown as AsyncIterator<Event[]>,
+        [Symbol.asyncIterator]: () => new BatchIterator(open, size, context) as unknown as AsyncIterator<Event[]>,
       }
     },
   }
 }
 
 /** Opens a source. Its stream may have to be loaded for that. */
-function opened(open: () => EventSource): EventSource {
+function opened(open: OpenSource, pause: () => Promise<void>): EventSource {
   try {
-    return open()
+    return open(pause)
   } catch (error) {
     throw asIoError(error, 'read')
   }
@@ -49,6 +54,13 @@ function opened(open: () => EventSource): EventSource {
 function assertOpen({ signal, closed }: IterationContext): void {
   if (signal?.aborted) throw signal.reason
   if (closed()) throw new AnnalsError('ERR_CLOSED', 'Cannot read: the store is closed')
+}
+
+/** Lets the others have their turn. Rejects when there is no need to go on. */
+async function pause(context: IterationContext, done: () => boolean): Promise<void> {
+  await turn()
+  assertOpen(context)
+  if (done()) throw new Error('the iteration was left')
 }
 
 /**
@@ -64,9 +76,9 @@ class EventIterator implements AsyncIterableIterator<StoredEvent> {
   #pending: Promise<unknown> | undefined
   #sinceTurn = 0
 
-  constructor(source: EventSource, context: IterationContext) {
-    this.#source = source
+  constructor(open: OpenSource, context: IterationContext) {
     this.#context = context
+    this.#source = opened(open, () => pause(context, () => this.#done))
   }
 
   [Symbol.asyncIterator](): this {
@@ -124,9 +136,9 @@ class EventIterator implements AsyncIterableIterator<StoredEvent> {
     return { value: chunk[0]!, done: false }
   }
 
-  #fail(error: unknown): Promise<never> {
+  #fail(error: unknown): Promise<IteratorResult<StoredEvent>> {
+    if (this.#done) return Promise.resolve({ value: undefined, done: true })
     this.#finish()
-
     return Promise.reject(asIoError(error, 'read'))
   }
 
@@ -147,10 +159,10 @@ class BatchIterator implements AsyncIterableIterator<StoredEvent[]> {
   #done = false
   #sinceTurn = 0
 
-  constructor(source: EventSource, size: number, context: IterationContext) {
-    this.#source = source
+  constructor(open: OpenSource, size: number, context: IterationContext) {
     this.#size = size
     this.#context = context
+    this.#source = opened(open, () => pause(context, () => this.#done))
   }
 
   [Symbol.asyncIterator](): this {
@@ -190,6 +202,7 @@ class BatchIterator implements AsyncIterableIterator<StoredEvent[]> {
       }
       return batch.length === 0 ? { value: undefined, done: true } : { value: batch, done: false }
     } catch (error) {
+      if (this.#done) return { value: undefined, done: true }
       this.#done = true
       throw asIoError(error, 'read')
     }

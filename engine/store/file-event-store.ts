@@ -178,6 +178,10 @@ export class FileEventStore implements EventStore {
     return this.#reader.readAll(options)
   }
 
+  readCategory<Event = StoredEvent>(category: string, options?: Omit<ReadAllOptions, 'category'>): EventReader<Event> {
+    return this.#reader.readCategory(category, options)
+  }
+
   streamInfo(stream: string): Promise<StreamInfo> {
     return this.#reader.streamInfo(stream)
   }
@@ -267,7 +271,8 @@ export class FileEventStore implements EventStore {
       const state = owners[i]!
       const address = addresses[i]!
       const slabByte = byteOf(address)
-      segment.index.add(group.firstPosition + i, slabByte + shift, eventTimestamp(window, slabByte))
+      const length = window.view.getUint32(slabByte, true)
+      segment.index.add(group.firstPosition + i, slabByte + shift, eventTimestamp(window, slabByte), length)
       if (state.logSegment === path) table.addTo(state.ordinal, state.version, slabByte + shift)
       else {
         state.ordinal = table.add(state.key.name, state.key.hash, state.version, slabByte + shift)

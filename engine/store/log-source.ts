@@ -1,18 +1,22 @@
-import type { LogDirectory } from '../commit-log/log-directory.js'
+import type { LogDirectory, LogSegment } from '../commit-log/log-directory.js'
 import type { LogIndexes } from '../commit-log/log-index.js'
 import { CorruptionError } from '../errors.js'
 import { type EventDecoder, eventFits, eventPosition } from '../format/event-record.js'
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import { FRAME_EVENT, FRAME_KIND } from '../format/frame.js'
 import { findEntry, type IndexEntry } from '../format/sparse-index.js'
+import { nextRun, type Run, type TimeRange } from '../format/time-runs.js'
 import { ValueFormatError } from '../format/value-format.js'
 import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
 import { FrameReader } from '../segment/frame-reader.js'
 import type { ReadHandles } from '../segment/read-handles.js'
 import type { StoredEvent } from '../types/event.js'
 import type { EventSource } from './event-iterator.js'
+import type { Selection } from './selection.js'
 
 const FIRST_BYTES = 64 * 1024
+/** What looking at the index of a segment costs, told in events. */
+const INDEX_COST = 256
 
 /** What reading the log needs; one per store. */
 export interface LogReading {
@@ -32,38 +36,66 @@ export interface LogReading {
 export class LogSource implements EventSource {
   readonly #reading: LogReading
   readonly #end: number
+  readonly #selection: Selection | undefined
   #position: number
-  #segment = -1
   #path = ''
-  #segmentEnd = 0
+  /** Position behind the last event that the reader is to find: that of its segment, or of a run of a time. */
+  #runEnd = 0
   #reader: FrameReader | undefined
   #at = 0
+  /** Where to go on should the index that named this run turn out wrong; undefined when none did. */
+  #before: number | undefined
+  /** A segment whose index led astray. */
+  #distrusted = ''
 
-  /** Reads positions `from` … `end − 1`, all of which are committed. */
-  constructor(reading: LogReading, from: number, end: number) {
+  /** Reads positions `from` … `end − 1`, all of which are committed; of these the events that a selection takes. */
+  constructor(reading: LogReading, from: number, end: number, selection?: Selection) {
     this.#reading = reading
     this.#position = from
     this.#end = end
+    this.#selection = selection
   }
 
   next(most: number): StoredEvent[] | Promise<StoredEvent[]> {
     const events: StoredEvent[] = []
     while (this.#position < this.#end) {
-      const ready = this.#ready()
-      if (ready !== true) return ready.then(() => this.next(most))
+      if (this.#selection?.due === true) return this.#selection.pause().then(() => this.next(most))
       try {
+        if (!this.#inRun && !this.#open()) continue
+        const ready = this.#ready()
+        if (ready !== true) {
+          return ready.then(
+            () => this.next(most),
+            (error: unknown) => {
+              this.#failed(error)
+              return this.next(most)
+            },
+          )
+        }
         this.#decode(events, most)
       } catch (error) {
-        if (events.length === 0) throw error // else those before it first; the next call meets it again
+        if (events.length === 0) this.#failed(error) // else those before it first; the next call meets it again
       }
       if (events.length > 0) break
     }
     return events
   }
 
+  get #inRun(): boolean {
+    return this.#reader !== undefined && this.#position < this.#runEnd
+  }
+
+  /** What looks like damage may be an index that names another place: then the segment is read from its beginning. */
+  #failed(error: unknown): void {
+    if (this.#before === undefined || !(error instanceof CorruptionError)) throw error
+    this.#distrusted = this.#path
+    this.#position = this.#before
+    this.#before = undefined
+    this.#reader = undefined
+  }
+
   #ready(): true | Promise<void> {
-    if (this.#reader !== undefined && this.#at < this.#reader.end && this.#position < this.#segmentEnd) return true
-    if (this.#reader === undefined || this.#position >= this.#segmentEnd) this.#open()
+    if (this.#at < this.#reader!.end) return true
     const advanced = this.#reader!.advance()
     if (typeof advanced !== 'boolean') return advanced.then((more) => this.#arrived(more))
     this.#arrived(advanced)
@@ -77,25 +109,24 @@ export class LogSource implements EventSource {
     this.#at = this.#reader!.start
   }
 
-  #open(): void {
-    const { directory, handles, indexes, limits } = this.#reading
-    this.#segment = directory.indexOf(this.#position)
-    const segment = directory.segments[this.#segment]
+  /** Opens the segment of the next event. Returns false when it holds nothing that is asked for, and was passed over. */
+  #open(): boolean {
+    const { directory, handles, limits } = this.#reading
+    const index = directory.indexOf(this.#position)
+    const segment = directory.segments[index]
     if (segment === undefined) {
       throw new CorruptionError('the first log segment is missing', { file: directory.path, byte: 0 })
     }
-    const active = this.#reading.active()
-    const isActive = active?.path === segment.path
-    const end = isActive ? active.end : (this.#reading.lastEnd(segment.path) ?? handles.get(segment.path).size())
-    this.#segmentEnd = directory.segments[this.#segment + 1]?.base ?? this.#end
-    let from = HEADER_FIXED_BYTES
-    if (this.#position > segment.base) {
-      const entries = isActive ? active.entries : indexes.entries(segment, end)
-      const entry = findEntry(entries, this.#position)
-      if (entry !== undefined && entry.byte < end) from = this.#checked(segment.path, entry, end)
-    }
+    this.#runEnd = directory.segments[index + 1]?.base ?? this.#end
     this.#path = segment.path
-    const few = this.#end - this.#position <= 32
+    this.#reader = undefined
+    this.#before = undefined
+    const times = this.#selection?.filter.times
+    const timed = times !== undefined && this.#distrusted !== segment.path
+    const range = timed ? this.#rangeOf(segment, times) : this.#rangeFrom(segment)
+    if (range === undefined) return false
+    const { from, end } = range
+    const few = !timed && this.#end - this.#position <= 32
     this.#reader = new FrameReader(handles, {
       path: segment.path,
       from,
@@ -105,6 +136,47 @@ export class LogSource implements EventSource {
       windowBytes: limits.readWindowBytes,
     })
     this.#at = 0
+    return true
+  }
+
+  /** The bytes of a segment from the next event on. */
+  #rangeFrom(segment: LogSegment): { from: number; end: number } {
+    const { handles, indexes, active, lastEnd } = this.#reading
+    const growing = active()
+    const isActive = growing?.path === segment.path
+    const end = isActive ? growing.end : (lastEnd(segment.path) ?? handles.get(segment.path).size())
+    if (this.#position === segment.base || this.#distrusted === segment.path) return { from: HEADER_FIXED_BYTES, end }
+    const entries = isActive ? growing.entries : indexes.entries(segment, end)
+    const entry = findEntry(entries, this.#position)
+    const from = entry !== undefined && entry.byte < end ? this.#checked(segment.path, entry, end) : HEADER_FIXED_BYTES
+    return { from, end }
+  }
+
+  /**
+   * The bytes of the next events of a segment that may be of a time; undefined when there are none. Neither opens the segment nor reads
+   * of it: that the index is right shows when what it names is read.
+   */
+  #rangeOf(segment: LogSegment, times: TimeRange): { from: number; end: number } | undefined {
+    const { indexes, active, lastEnd } = this.#reading
+    const growing = active()
+    const isActive = growing?.path === segment.path
+    const bytes = isActive ? growing.end : (lastEnd(segment.path) ?? indexes.sizeOf(segment))
+    let from = HEADER_FIXED_BYTES
+    this.#selection!.spend(isActive || indexes.knows(segment) ? 1 : INDEX_COST)
+    let run: Run | undefined
+    if (isActive || !indexes.excludes(segment, bytes, times)) {
+      const entries = isActive ? growing.entries : indexes.entries(segment, bytes)
+      run = nextRun({ entries, end: Math.min(this.#runEnd, this.#end), endByte: bytes }, this.#position, times)
+      if (run !== undefined) from = findEntry(entries, run.from)?.byte ?? HEADER_FIXED_BYTES
+    }
+    if (run === undefined) {
+      this.#position = this.#runEnd
+      return undefined
+    }
+    this.#before = this.#position
+    this.#position = run.from
+    this.#runEnd = run.to
+    return { from, end: run.endByte }
   }
 
   /** An index is never trusted: the event it names must start there. */
@@ -132,7 +204,7 @@ export class LogSource implements EventSource {
     const { decoder } = this.#reading
     const reader = this.#reader!
     const { window } = reader
-    const end = Math.min(this.#end, this.#segmentEnd)
+    const end = Math.min(this.#end, this.#runEnd)
     while (this.#at < reader.end && events.length < most && this.#position < end) {
       const at = this.#at
       const length = window.view.getUint32(at, true)
@@ -145,17 +217,21 @@ export class LogSource implements EventSource {
           })
         }
         if (position === this.#position) {
-          events.push(this.#event(decoder, at, length))
+          const event = this.#event(decoder, at, length)
+          if (event !== undefined) events.push(event)
           this.#position++
+          if (this.#before !== undefined) this.#before = this.#position
         }
       }
       this.#at += length
     }
   }
 
-  #event(decoder: EventDecoder, at: number, length: number): StoredEvent {
+  /** Decodes an event, unless it is not asked for. */
+  #event(decoder: EventDecoder, at: number, length: number): StoredEvent | undefined {
     const reader = this.#reader!
     try {
+      if (this.#selection?.takes(reader.window, at) === false) return undefined
       return decoder.decode(reader.window, at, length)
     } catch (error) {
       if (!(error instanceof ValueFormatError)) throw error

@@ -1,12 +1,18 @@
 import { asIoError } from '../errors.js'
+import { type EventCriteria, EventFilter } from '../format/event-filter.js'
 import { streamKey } from '../format/names.js'
 import type { StreamCatalog } from '../streams/stream-catalog.js'
 import type { StoredEvent } from '../types/event.js'
 import type { EventReader, ReadAllOptions, ReadStreamOptions, StreamInfo } from '../types/event-store.js'
-import { eventReader } from './event-iterator.js'
+import { eventReader, type EventSource, type OpenSource } from './event-iterator.js'
 import { LogSource, type LogReading } from './log-source.js'
-import { checkReadAll, checkReadStream } from './read-options.js'
-import { BackwardStreamSource, ForwardStreamSource, type StreamReading } from './stream-source.js'
+import { checkReadAll, checkReadCategory, checkReadStream } from './read-options.js'
+import type { StreamReading } from './segment-cursor.js'
+import { FirstOf, Selection } from './selection.js'
+import { BackwardStreamSource, ForwardStreamSource } from './stream-source.js'
+
+/** No event can meet the criteria. */
+const NOTHING: EventSource = { next: () => [] }
 
 /** What reading a store needs, whoever writes to it. */
 export interface StoreReading {
@@ -29,36 +35,39 @@ export class StoreReader {
   }
 
   readStream<Event = StoredEvent>(stream: string, options: ReadStreamOptions = {}): EventReader<Event> {
-    checkReadStream(options)
-    const { assertOpen, catalog, closed, streams } = this.#reading
+    const criteria = checkReadStream(options)
+    const { assertOpen, catalog, closed } = this.#reading
     assertOpen()
-    const { fromOffset, toOffset, limit = Infinity, direction = 'forward', signal } = options
-    const open = (): ForwardStreamSource | BackwardStreamSource => {
-      const state = catalog.get(stream)
-      if (direction === 'backward') {
-        const from = Math.min(fromOffset ?? Infinity, state.version - 1)
-        return new BackwardStreamSource(
-          streams,
-          state,
-          fromOffset ?? state.version,
-          Math.max(toOffset ?? 0, from - limit + 1, 0),
-        )
-      }
-      const from = fromOffset ?? 0
-      return new ForwardStreamSource(streams, state, from, Math.min((toOffset ?? Infinity) + 1, from + limit))
-    }
+    const { signal } = options
+    const asked = { ...options } // what the caller does to the options afterwards has no effect
     if (catalog.peek(stream) === undefined) streamKey(stream) // a bad name is refused now and not at the first event
+    const open: OpenSource =
+      criteria === undefined
+        ? () => this.#streamSource(stream, asked)
+        : (pause) =>
+            this.#selected(criteria, pause, asked, (rest, selection) => this.#streamSource(stream, rest, selection))
     return eventReader(open, { signal, closed })
   }
 
   readAll<Event = StoredEvent>(options: ReadAllOptions = {}): EventReader<Event> {
-    checkReadAll(options)
-    const { assertOpen, closed, log, position } = this.#reading
+    const criteria = checkReadAll(options)
+    const { assertOpen, closed } = this.#reading
     assertOpen()
-    const { fromPosition = 0, toPosition = Infinity, limit = Infinity, signal } = options
-    const open = (): LogSource =>
-      new LogSource(log, fromPosition, Math.min(position(), toPosition + 1, fromPosition + limit))
+    const { signal } = options
+    const asked = { ...options }
+    const open: OpenSource =
+      criteria === undefined
+        ? () => this.#logSource(asked)
+        : (pause) => this.#selected(criteria, pause, asked, (rest, selection) => this.#logSource(rest, selection))
     return eventReader(open, { signal, closed })
+  }
+
+  readCategory<Event = StoredEvent>(
+    category: string,
+    options: Omit<ReadAllOptions, 'category'> = {},
+  ): EventReader<Event> {
+    checkReadCategory(category, options)
+    return this.readAll({ ...options, category })
   }
 
   streamInfo(stream: string): Promise<StreamInfo> {
@@ -71,5 +80,40 @@ export class StoreReader {
     } catch (error) {
       return Promise.reject(asIoError(error, 'read the stream'))
     }
+  }
+
+  #streamSource(stream: string, options: ReadStreamOptions, selection?: Selection): EventSource {
+    const { catalog, streams } = this.#reading
+    const { fromOffset, toOffset, limit = Infinity, direction = 'forward' } = options
+    const state = catalog.get(stream)
+    if (direction === 'backward') {
+      const from = Math.min(fromOffset ?? Infinity, state.version - 1)
+      const to = Math.max(toOffset ?? 0, from - limit + 1, 0)
+      return new BackwardStreamSource(streams, state, fromOffset ?? state.version, to, selection)
+    }
+    const from = fromOffset ?? 0
+    const end = Math.min((toOffset ?? Infinity) + 1, from + limit)
+    return new ForwardStreamSource(streams, state, from, end, selection)
+  }
+
+  #logSource(options: ReadAllOptions, selection?: Selection): EventSource {
+    const { fromPosition = 0, toPosition = Infinity, limit = Infinity } = options
+    const end = Math.min(this.#reading.position(), toPosition + 1, fromPosition + limit)
+    return new LogSource(this.#reading.log, fromPosition, end, selection)
+  }
+
+  /** Opens a source of the events that meet the criteria. The limit counts those, so the source itself has none. */
+  #selected<Options extends ReadStreamOptions | ReadAllOptions>(
+    criteria: EventCriteria,
+    pause: () => Promise<void>,
+    options: Options,
+    open: (options: Options, selection: Selection) => EventSource,
+  ): EventSource {
+    const selection = new Selection(new EventFilter(criteria, this.#reading.log.decoder), pause)
+    const { times } = criteria
+    const { limit = Infinity } = options
+    if (limit === 0 || (times !== undefined && times.from > times.to)) return NOTHING
+    const source = open({ ...options, limit: undefined }, selection)
+    return limit === Infinity ? source : new FirstOf(source, limit)
   }
 }

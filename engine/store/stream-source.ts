@@ -1,226 +1,19 @@
 import { CorruptionError } from '../errors.js'
-import type { EventDecoder } from '../format/event-record.js'
-import { HEADER_FIXED_BYTES } from '../format/file-header.js'
-import { FRAME_EVENT, FRAME_KIND } from '../format/frame.js'
-import { findEntry, type IndexEntry } from '../format/sparse-index.js'
-import { ValueFormatError } from '../format/value-format.js'
-import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
-import { FrameReader } from '../segment/frame-reader.js'
-import type { ReadHandles } from '../segment/read-handles.js'
-import type { Slabs } from '../segment/slabs.js'
-import { faultOfEvent } from '../streams/segment-scan.js'
-import type { IndexCache } from '../streams/index-cache.js'
-import type { StreamDirectory } from '../streams/stream-directory.js'
+import { findEntry } from '../format/sparse-index.js'
+import { SEAL_BYTES } from '../format/shape-record.js'
+import { nextRun } from '../format/time-runs.js'
 import type { StreamState } from '../streams/stream-state.js'
 import type { StoredEvent } from '../types/event.js'
 import type { EventSource } from './event-iterator.js'
+import { decodeAt, indexOf, SegmentCursor, type StreamReading } from './segment-cursor.js'
+import type { Selection } from './selection.js'
 
-/** Bytes of the first read of a stream: small streams in one read, and no more than needed where a few events are wanted. */
-const FIRST_BYTES = 64 * 1024
 /** Decoded from memory at a time. */
 const TAIL_CHUNK = 256
+/** What looking at the index of a segment costs, told in events. */
+const INDEX_COST = 64
 /** A backward read decodes a stretch of about so many bytes forward and turns it round. */
 const BACKWARD_BYTES = 64 * 1024
-
-/** What reading streams needs; one per store. */
-export interface StreamReading {
-  readonly directory: StreamDirectory
-  readonly indexes: IndexCache
-  readonly handles: ReadHandles
-  readonly slabs: Slabs
-  readonly decoder: EventDecoder
-  readonly limits: Limits
-}
-
-/** Reads the segments of one stream from an offset on, as far as it is flushed. */
-class SegmentCursor {
-  readonly #reading: StreamReading
-  readonly #state: StreamState
-  #reader: FrameReader | undefined
-  #path = ''
-  #base = 0
-  #at = 0
-  /** Offset of the next event. */
-  offset: number
-  /** Events wanted at most: reads no more than that needs. */
-  readonly #few: boolean
-  /** The first event after a seek must be the one the index named. */
-  #seeking = false
-
-  constructor(reading: StreamReading, state: StreamState, offset: number, wanted: number) {
-    this.#reading = reading
-    this.#state = state
-    this.offset = offset
-    this.#few = wanted <= 32
-  }
-
-  /** Returns events from `offset` on, at most `most`, below `end`, which is flushed. Empty only when `end` is reached. */
-  next(most: number, end: number): StoredEvent[] | Promise<StoredEvent[]> {
-    const events: StoredEvent[] = []
-    try {
-      while (events.length === 0 && this.offset < end) {
-        const ready = this.#ready()
-        if (ready !== true) {
-          return ready.then(
-            () => this.next(most, end),
-            (error: unknown) => this.#failed(error, most, end),
-          )
-        }
-        this.#decode(events, most, end)
-      }
-    } catch (error) {
-      if (events.length === 0) return this.#failed(error, most, end) // else those before it first; the next call meets it again
-    }
-    return events
-  }
-
-  /** What looks like damage may be an index that names the middle of a record: then the segment is read from its beginning. */
-  #failed(error: unknown, most: number, end: number): StoredEvent[] | Promise<StoredEvent[]> {
-    if (!this.#seeking || !(error instanceof CorruptionError)) return this.#rethrow(error)
-    this.#restart()
-    return this.next(most, end)
-  }
-
-  /** Makes sure that frames are at hand. */
-  #ready(): true | Promise<void> {
-    if (this.#reader !== undefined && this.#at < this.#reader.end) return true
-    this.#reader ??= this.#open()
-    const advanced = this.#reader.advance()
-    if (advanced === true) return this.#start()
-    if (advanced !== false) return advanced.then((more) => this.#arrived(more))
-    this.#arrived(false)
-    return this.#ready()
-  }
-
-  #start(): true {
-    this.#at = this.#reader!.start
-    return true
-  }
-
-  #arrived(more: boolean): void {
-    if (more) this.#start()
-    else {
-      // This segment is read as far as it counted when it was opened; it has grown since, or there is a next one.
-      const before = this.#reader!.base
-      this.#reader = undefined
-      if (this.offset === this.#lastOffset && before === this.#lastBase) {
-        throw new CorruptionError('events are missing at its end', { file: this.#path, byte: before })
-      }
-      this.#lastOffset = this.offset
-      this.#lastBase = before
-    }
-  }
-  #lastOffset = -1
-  #lastBase = -1
-
-  #open(): FrameReader {
-    const { directory, handles, limits } = this.#reading
-    const { key, last, bases } = this.#state
-    let base = 0
-    for (const candidate of bases) if (candidate <= this.offset) base = candidate
-    const path = directory.segmentPath(key, base)
-    const end = last?.base === base ? last.bytes : handles.get(path).size()
-    const header = HEADER_FIXED_BYTES + key.byteLength
-    const entry = this.offset === base ? undefined : findEntry(indexOf(this.#reading, this.#state, base), this.offset)
-    const from = entry === undefined || entry.byte >= end ? header : entry.byte
-    this.#seeking = from !== header
-    this.#path = path
-    this.#base = base
-    const firstBytes = this.#few ? 2 * limits.indexIntervalBytes : FIRST_BYTES
-    return new FrameReader(handles, {
-      path,
-      from,
-      end,
-      maxFrameBytes: MAX_COMMIT_BYTES,
-      firstBytes,
-      windowBytes: limits.readWindowBytes,
-    })
-  }
-
-  #decode(events: StoredEvent[], most: number, end: number): void {
-    const { key } = this.#state
-    const { decoder } = this.#reading
-    const reader = this.#reader!
-    const { window } = reader
-    const first = events.length
-    while (this.#at < reader.end && events.length - first < most && this.offset < end) {
-      const at = this.#at
-      const length = window.view.getUint32(at, true)
-      if (window.bytes[at + FRAME_KIND] === FRAME_EVENT) {
-        const offset = window.view.getUint32(at + 24, true) + window.view.getUint32(at + 28, true) * 2 ** 32
-        if (this.#seeking || offset < this.offset) {
-          // Before the event that is wanted: skipped without decoding.
-          if (offset > this.offset || faultOfEvent(window, at, length, key, offset) !== undefined) {
-            if (this.#seeking) return this.#restart()
-            throw new CorruptionError('an event is out of place', { file: this.#path, byte: reader.base + at })
-          }
-          this.#seeking = false
-          if (offset < this.offset) {
-            this.#at += length
-            continue
-          }
-        }
-        const fault = faultOfEvent(window, at, length, key, this.offset)
-        if (fault !== undefined) throw new CorruptionError(fault, { file: this.#path, byte: reader.base + at })
-        events.push(decodeAt(decoder, window, at, length, key.name, this.#path, reader.base))
-        this.offset++
-      }
-      this.#at += length
-    }
-  }
-
-  /** The index led astray: reads the segment from its beginning. */
-  #restart(): void {
-    const { directory, handles, limits } = this.#reading
-    const { key, last } = this.#state
-    const path = directory.segmentPath(key, this.#base)
-    const end = last?.base === this.#base ? last.bytes : handles.get(path).size()
-    this.#seeking = false
-    this.#reader = new FrameReader(handles, {
-      path,
-      from: HEADER_FIXED_BYTES + key.byteLength,
-      end,
-      maxFrameBytes: MAX_COMMIT_BYTES,
-      firstBytes: limits.readWindowBytes,
-      windowBytes: limits.readWindowBytes,
-    })
-    this.#at = 0
-  }
-
-  /** Names stream and offset in every error of the segment. */
-  #rethrow(error: unknown): never {
-    if (!(error instanceof CorruptionError) || error.stream !== undefined) throw error
-    const { file, byte } = error
-    throw new CorruptionError(
-      error.reason,
-      { file, byte, stream: this.#state.key.name, offset: this.offset },
-      { cause: error },
-    )
-  }
-}
-
-function decodeAt(
-  decoder: EventDecoder,
-  window: { bytes: Buffer; view: DataView },
-  at: number,
-  length: number,
-  stream: string,
-  file: string,
-  base: number,
-): StoredEvent {
-  try {
-    return decoder.decode(window, at, length, stream)
-  } catch (error) {
-    if (!(error instanceof ValueFormatError)) throw error
-    throw new CorruptionError(error.message, { file, byte: base + at }, { cause: error })
-  }
-}
-
-/** Returns the index of a segment: the live one, or that of a sealed one from its file; empty where there is none. */
-function indexOf(reading: StreamReading, state: StreamState, base: number): readonly IndexEntry[] {
-  if (state.last?.base === base) return state.last.index?.builder.entries ?? []
-  return reading.indexes.get(state.key, base)
-}
 
 /** Reads a stream forward: flushed events from its segments, the others from memory, seamlessly while a flush runs. */
 export class ForwardStreamSource implements EventSource {
@@ -228,44 +21,135 @@ export class ForwardStreamSource implements EventSource {
   readonly #state: StreamState
   readonly #end: number
   readonly #untilDamage: boolean
+  readonly #selection: Selection | undefined
   #offset: number
   #cursor: SegmentCursor | undefined
+  /** Offset behind the last event that the cursor is to find: Infinity, or that of a run of a time. */
+  #runEnd = Infinity
+  /** Where to go on should the index that named this run turn out wrong; undefined when none did. */
+  #before: number | undefined
+  /** Base of a segment whose index led astray. */
+  #distrusted = -1
 
-  /** Reads `from` … `end − 1`. */
-  constructor(reading: StreamReading, state: StreamState, from: number, end: number) {
+  /** Reads `from` … `end − 1`; of these the events that a selection takes. `part`: what may be missing behind it is not asked for. */
+  constructor(
+    reading: StreamReading,
+    state: StreamState,
+    from: number,
+    end: number,
+    selection?: Selection,
+    part = false,
+  ) {
     this.#reading = reading
     this.#state = state
     this.#offset = from
     this.#end = Math.min(end, state.version)
-    this.#untilDamage = end > state.version || (state.damage !== undefined && end === state.version)
+    this.#untilDamage = !part && end >= state.version
+    this.#selection = selection
+  }
+
+  /** All of it was handed out or passed over. */
+  get done(): boolean {
+    return this.#offset >= this.#end
   }
 
   next(most: number): StoredEvent[] | Promise<StoredEvent[]> {
-    const state = this.#state
-    if (this.#offset >= this.#end) return this.#finish()
-    if (this.#offset >= state.flushed) {
+    const selection = this.#selection
+    if (selection === undefined) return this.done ? this.#finish() : this.#some(most)
+    while (!this.done) {
+      if (selection.due) return selection.pause().then(() => this.next(most))
+      const events = this.#some(most)
+      if (!Array.isArray(events)) return events.then((read) => (read.length > 0 ? read : this.next(most)))
+      if (events.length > 0) return events
+    }
+    return this.#finish()
+  }
+
+  /** Returns the next events. With a selection there may be none yet. */
+  #some(most: number): StoredEvent[] | Promise<StoredEvent[]> {
+    const { flushed } = this.#state
+    if (this.#offset >= flushed) {
       this.#cursor = undefined
       return this.#fromMemory(Math.min(most, TAIL_CHUNK))
     }
-    this.#cursor ??= new SegmentCursor(this.#reading, state, this.#offset, this.#end - this.#offset)
-    const events = this.#cursor.next(most, Math.min(this.#end, state.flushed))
-    if (Array.isArray(events)) return this.#count(events)
-    return events.then((read) => this.#count(read))
+    if (this.#cursor === undefined || this.#offset >= this.#runEnd) this.#open()
+    if (this.#cursor === undefined) return []
+    try {
+      const events = this.#cursor.next(most, Math.min(this.#end, flushed, this.#runEnd))
+      if (Array.isArray(events)) return this.#count(events)
+      return events.then(
+        (read) => this.#count(read),
+        (error: unknown) => this.#failed(error),
+      )
+    } catch (error) {
+      return this.#failed(error)
+    }
   }
 
   #count(events: StoredEvent[]): StoredEvent[] {
-    this.#offset += events.length
+    this.#offset = this.#cursor!.offset
+    if (this.#before !== undefined) this.#before = this.#offset
     return events
+  }
+
+  /** What looks like damage may be an index that names another place: then the segment is read without it. */
+  #failed(error: unknown): StoredEvent[] {
+    if (this.#before === undefined || !(error instanceof CorruptionError)) throw error
+    this.#distrusted = this.#baseOf(this.#before)
+    this.#offset = this.#before
+    this.#before = undefined
+    this.#cursor = undefined
+    return []
+  }
+
+  #open(): void {
+    const selection = this.#selection
+    const times = selection?.filter.times
+    this.#before = undefined
+    if (times === undefined) {
+      this.#cursor = new SegmentCursor(this.#reading, this.#state, this.#offset, this.#end - this.#offset, selection)
+      return
+    }
+    const { directory } = this.#reading
+    const { key, last, bases, flushed } = this.#state
+    const base = this.#baseOf(this.#offset)
+    selection!.spend(INDEX_COST)
+    const end = bases[bases.indexOf(base) + 1] ?? flushed
+    const size = directory.files.stat(directory.segmentPath(key, base))?.size ?? 0
+    const endByte = last?.base === base ? last.bytes : size - SEAL_BYTES
+    const entries = this.#distrusted === base ? [] : indexOf(this.#reading, this.#state, base)
+    const run = nextRun({ entries, end, endByte }, this.#offset, times)
+    this.#cursor = undefined
+    if (run === undefined) {
+      this.#offset = end
+      return
+    }
+    const trusting = entries.length > 0
+    this.#before = trusting ? this.#offset : undefined
+    this.#offset = run.from
+    this.#runEnd = run.to
+    const wanted = Math.min(run.to, this.#end) - run.from
+    const byte = trusting ? run.endByte : undefined
+    this.#cursor = new SegmentCursor(this.#reading, this.#state, run.from, wanted, selection, byte)
+  }
+
+  /** Base of the segment that holds an event. */
+  #baseOf(offset: number): number {
+    let base = 0
+    for (const candidate of this.#state.bases) if (candidate <= offset) base = candidate
+    return base
   }
 
   #fromMemory(most: number): StoredEvent[] {
     const { slabs, decoder } = this.#reading
     const { tail, flushed, key } = this.#state
     const events: StoredEvent[] = []
-    for (; events.length < most && this.#offset < this.#end; this.#offset++) {
+    const selection = this.#selection
+    for (; events.length < most && this.#offset < this.#end && selection?.due !== true; this.#offset++) {
       const window = slabs.find(tail[this.#offset - flushed]!)
       const { at } = slabs
-      events.push(decodeAt(decoder, window, at, window.view.getUint32(at, true), key.name, 'memory', 0))
+      const event = decodeAt(decoder, window, at, window.view.getUint32(at, true), key.name, 'memory', 0, selection)
+      if (event !== undefined) events.push(event)
     }
     return events
   }
@@ -285,9 +169,11 @@ export class BackwardStreamSource implements EventSource {
   /** Offset above the next event to hand out. */
   #high: number
   #ready: StoredEvent[] = []
+  readonly #selection: Selection | undefined
 
-  /** Reads `from`, `from − 1` … `to`. */
-  constructor(reading: StreamReading, state: StreamState, from: number, to: number) {
+  /** Reads `from`, `from − 1` … `to`; of these the events that a selection takes. */
+  constructor(reading: StreamReading, state: StreamState, from: number, to: number, selection?: Selection) {
+    this.#selection = selection
     this.#reading = reading
     this.#state = state
     this.#high = Math.min(from + 1, state.version)
@@ -296,14 +182,21 @@ export class BackwardStreamSource implements EventSource {
   }
 
   next(most: number): StoredEvent[] | Promise<StoredEvent[]> {
-    if (this.#ready.length > 0) return this.#hand(most)
-    if (this.#high <= this.#low) return []
-    const start = Math.max(this.#low, this.#stretchStart(most))
+    while (this.#ready.length === 0) {
+      if (this.#high <= this.#low) return []
+      const collected = this.#collect(Math.max(this.#low, this.#stretchStart(most)))
+      if (collected !== undefined) return collected.then(() => this.next(most))
+    }
+    return this.#ready.splice(Math.max(0, this.#ready.length - most)).reverse()
+  }
+
+  /** Reads from an offset up to what was handed out before. */
+  #collect(start: number): Promise<void> | undefined {
     const collected: StoredEvent[] = []
-    const source = new ForwardStreamSource(this.#reading, this.#state, start, this.#high)
+    const source = new ForwardStreamSource(this.#reading, this.#state, start, this.#high, this.#selection, true)
     const wanted = this.#high - start
-    const collect = (): StoredEvent[] | Promise<StoredEvent[]> => {
-      while (collected.length < wanted) {
+    const collect = (): Promise<void> | undefined => {
+      while (!source.done) {
         const events = source.next(wanted - collected.length)
         if (!Array.isArray(events)) {
           return events.then((read) => {
@@ -315,13 +208,9 @@ export class BackwardStreamSource implements EventSource {
       }
       this.#high = start
       this.#ready = collected
-      return this.#hand(most)
+      return undefined
     }
     return collect()
-  }
-
-  #hand(most: number): StoredEvent[] {
-    return this.#ready.splice(Math.max(0, this.#ready.length - most)).reverse()
   }
 
   #stretchStart(most: number): number {
@@ -332,7 +221,7 @@ export class BackwardStreamSource implements EventSource {
     const entries = indexOf(this.#reading, this.#state, base)
     const nearest = findEntry(entries, this.#high - 1)
     if (nearest === undefined) return base
-    const bytes = most <= 32 ? 0 : BACKWARD_BYTES
+    const bytes = most <= 32 && this.#selection === undefined ? 0 : BACKWARD_BYTES
     let i = entries.indexOf(nearest)
     while (i > 0 && nearest.byte - entries[i - 1]!.byte <= bytes) i--
     return entries[i]!.number

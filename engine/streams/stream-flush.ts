@@ -18,6 +18,9 @@ const SCRATCH_BYTES = 256 * 1024
 /** Shared by the streams that have one segment: nearly all. */
 const ONLY_FIRST: readonly number[] = Object.freeze([0])
 
+/** What an index is told of an event: offset, byte, timestamp, length. */
+type IndexedEvent = readonly [number, number, number, number]
+
 /**
  * Writes the events of a stream that are not in its segments yet: the same bytes that are in the log, one open and one write.
  * Not synced here: until somebody syncs the file, the log stands for what was written.
@@ -151,7 +154,7 @@ export class StreamFlusher {
       let written = segment.bytes
       this.#used = 0
       if (create) this.#add(this.#directory.segmentHeader(key, segment.base, bases.at(-2) ?? 0))
-      const entries: [number, number, number][] = []
+      const entries: IndexedEvent[] = []
       for (; state.flushed + skip + count < until && written + this.#used < this.#limits.streamSegmentBytes; count++) {
         const window = this.#slabs.find(state.tail[skip + count]!)
         const start = this.#slabs.at
@@ -160,7 +163,8 @@ export class StreamFlusher {
         for (let n = 0; n < shapes; n++) this.#define(segment, eventShapeId(window, start, length, n))
         if (this.#used + length > SCRATCH_BYTES) written = this.#write(handle, written)
         if (segment.index !== undefined) {
-          entries.push([state.flushed + skip + count, written + this.#used, eventTimestamp(window, start)])
+          const byte = written + this.#used
+          entries.push([state.flushed + skip + count, byte, eventTimestamp(window, start), length])
         }
         this.#add(window.bytes, start, start + length)
       }
@@ -193,19 +197,14 @@ export class StreamFlusher {
     return list
   }
 
-  #updateIndex(
-    state: StreamState,
-    segment: LastSegment,
-    path: string,
-    entries: readonly [number, number, number][],
-  ): void {
+  #updateIndex(state: StreamState, segment: LastSegment, path: string, entries: readonly IndexedEvent[]): void {
     if (segment.bytes < INDEXED_FROM_BYTES) return
     if (segment.index === undefined) {
       const builder = new IndexBuilder(this.#limits.indexIntervalBytes)
       const from = { byte: HEADER_FIXED_BYTES + state.key.byteLength, number: segment.base }
       scanInto(builder, this.#handles.get(path), path, from, segment.bytes, state.key)
       segment.index = { builder, written: 0 }
-    } else for (const [offset, byte, timestamp] of entries) segment.index.builder.add(offset, byte, timestamp)
+    } else for (const event of entries) segment.index.builder.add(...event)
     const { builder, written } = segment.index
     writeIndex(this.#directory, state.key, segment.base, builder.entries, written)
     segment.index.written = builder.entries.length

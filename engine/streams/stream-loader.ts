@@ -291,8 +291,14 @@ export function scanInto(
     for (;;) {
       const window = windowOf(Buffer.allocUnsafe(size))
       readFullySync(handle, window.bytes, 0, size, byte)
-      const contents = scanFrames(window, byte, 0, number, key, MAX_COMMIT_BYTES, (offset, at, timestamp) =>
-        builder.add(offset, at, timestamp),
+      const contents = scanFrames(
+        window,
+        byte,
+        0,
+        number,
+        key,
+        MAX_COMMIT_BYTES,
+        (offset, at, timestamp, _window, _at, length) => builder.add(offset, at, timestamp, length),
       )
       if (contents.bytes > byte) {
         byte = contents.bytes

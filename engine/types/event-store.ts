@@ -37,12 +37,27 @@ export interface AppendManyOptions {
   readonly durability?: Durability | undefined
 }
 
-export interface ReadStreamOptions {
+/** Which events a read hands out; each that is given must be met. What is passed over is not decoded. */
+export interface EventFilterOptions {
+  /** Only events of these types. Default: of all. */
+  readonly types?: readonly string[] | undefined
+  /** Only events with this `correlationId` in their metadata. */
+  readonly correlationId?: string | undefined
+  /**
+   * Only events whose own timestamp is this one or later: milliseconds since the epoch, or a Date. Timestamps that callers gave may be in
+   * any order; the events come in the order of the read all the same.
+   */
+  readonly fromTime?: number | Date | undefined
+  /** Only events whose timestamp is this one or earlier. */
+  readonly toTime?: number | Date | undefined
+}
+
+export interface ReadStreamOptions extends EventFilterOptions {
   /** Where to start. Default: 0; backward: the last event. */
   readonly fromOffset?: number | undefined
   /** Where to stop, included. Default: the last event; backward: 0. */
   readonly toOffset?: number | undefined
-  /** At most so many events. Default: all. */
+  /** At most so many events; with a filter, of those it takes. Default: all. */
   readonly limit?: number | undefined
   /** Default: 'forward'. */
   readonly direction?: 'forward' | 'backward' | undefined
@@ -50,12 +65,16 @@ export interface ReadStreamOptions {
   readonly signal?: AbortSignal | undefined
 }
 
-export interface ReadAllOptions {
+export interface ReadAllOptions extends EventFilterOptions {
   /** Where to start. Default: 0. */
   readonly fromPosition?: number | undefined
   /** Where to stop, included. Default: the last event. */
   readonly toPosition?: number | undefined
+  /** Only events of streams whose names begin with this and a dash: `account` stands for `account-1`, `account-2` … */
+  readonly category?: string | undefined
+  /** At most so many events; with a filter, of those it takes. Default: all. */
   readonly limit?: number | undefined
+  /** Ends the read: it then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
 
@@ -91,6 +110,8 @@ export interface EventStore extends AsyncDisposable {
   readStream<Event = StoredEvent>(stream: string, options?: ReadStreamOptions): EventReader<Event>
   /** Reads the whole store in commit order. Iterating throws ERR_CORRUPT, ERR_IO, ERR_CLOSED. */
   readAll<Event = StoredEvent>(options?: ReadAllOptions): EventReader<Event>
+  /** Reads all streams of a category in commit order: `readAll` with `category`. */
+  readCategory<Event = StoredEvent>(category: string, options?: Omit<ReadAllOptions, 'category'>): EventReader<Event>
   /** Tells the version of a stream. */
   streamInfo(stream: string): Promise<StreamInfo>
   /** Ends appends under way and gives everything back. Closing twice is a no-op. */

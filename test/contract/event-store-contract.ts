@@ -1,6 +1,7 @@
 import t from 'tap'
 import { appendContract } from './append-contract.js'
 import type { Capabilities, OpenStore } from './contract-support.js'
+import { filterContract } from './filter-contract.js'
 import { readContract } from './read-contract.js'
 import { refusalContract } from './refusal-contract.js'
 
@@ -20,5 +21,6 @@ export function eventStoreContract(name: string, open: OpenStore, capabilities: 
   const context = { open, capabilities }
   t.test(`${name}: appending`, async (t) => appendContract(t, context))
   t.test(`${name}: reading`, async (t) => readContract(t, context))
+  t.test(`${name}: filters`, async (t) => filterContract(t, context))
   t.test(`${name}: refusals`, async (t) => refusalContract(t, context))
 }

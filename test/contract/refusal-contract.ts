@@ -145,6 +145,35 @@ export function refusalContract(t: Test, { open }: ContractContext): void {
     await assertUntouched(t, store, 'a')
   })
 
+  t.test('[R11] [R12] filters that no event can meet by mistake are refused at the call', async (t) => {
+    await using store = await open()
+    await store.append('a', numbered(3))
+    const code = 'ERR_INVALID_ARGUMENT'
+    const bad: readonly object[] = [
+      ...[[], 'T', {}, null, [''], [1], [undefined], ['T', '\ud800'], ['x'.repeat(1001)]].map((types) => ({ types })),
+      { types: Array.from({ length: 1025 }, (_, i) => `T${i}`) },
+      ...[1, null, {}, ['c'], '\udfff'].map((correlationId) => ({ correlationId })),
+      ...[NaN, '2020-01-01', null, {}, 1n, new Date(NaN)].flatMap((time) => [{ fromTime: time }, { toTime: time }]),
+    ]
+    for (const options of bad) {
+      t.throws(() => store.readStream('a', any(options)), { code })
+      t.throws(() => store.readAll(any(options)), { code })
+      t.throws(() => store.readCategory('a', any(options)), { code })
+    }
+    t.throws(() => store.readStream('a', any({ category: 'a' })), { code, message: /category/ })
+    t.throws(() => store.readCategory('a', any({ category: 'a' })), { code, message: /category/ })
+    t.throws(() => store.readAll(any({ type: 'T' })), { code, message: /"type"/ })
+    const wrong = ['', 1, null, {}, '\ud800', 'x'.repeat(1000), 'é'.repeat(500)]
+    for (const category of wrong) {
+      t.throws(() => store.readAll(any({ category })), { code: 'ERR_INVALID_NAME' })
+      t.throws(() => store.readCategory(any(category)), { code: 'ERR_INVALID_NAME' })
+    }
+    t.throws(() => store.readCategory(any(undefined)), { code: 'ERR_INVALID_NAME' })
+    t.same(await collect(store.readCategory('x'.repeat(999))), [])
+    t.same(await collect(store.readAll({ types: Array.from({ length: 1024 }, (_, i) => `T${i}`) })), [])
+    t.equal((await collect(store.readAll({ types: undefined, category: undefined, fromTime: undefined }))).length, 3)
+  })
+
   t.test('negative, fractional and unsafe offsets, limits and batch sizes are refused at the call', async (t) => {
     await using store = await open()
     await store.append('a', numbered(3))

@@ -144,13 +144,14 @@ t.test('real records have their fields where the tables say', (t) => {
     length: SEAL_BYTES,
   })
 
-  const entry = encodeEntries([{ number: 1, minTime: -2.5, maxTime: 3, byte: 4 }], 0, 0xaabbccdd)
+  const entry = encodeEntries([{ number: 1, minTime: -2.5, maxTime: 3, byte: 4, end: 5 }], 0, 0xaabbccdd)
   t.same(fieldsOf(layoutIn('Sparse index'), entry), {
     number: 1,
     'min time': -2.5,
     'max time': 3,
     byte: 4,
-    crc: referenceCrc(Buffer.from('ddccbbaa', 'hex'), entry.subarray(0, 28)),
+    end: 5,
+    crc: referenceCrc(Buffer.from('ddccbbaa', 'hex'), entry.subarray(0, 32)),
   })
 
   const builder = new StreamTableBuilder()

@@ -19,7 +19,7 @@ const events = fc
   .map((sizes) => {
     let byte = 96
     return sizes.map(([size, time], number) => {
-      const event = { number, byte, time }
+      const event = { number, byte, time, size }
       byte += size
       return event
     })
@@ -27,10 +27,10 @@ const events = fc
 
 function built(
   interval: number,
-  all: readonly { number: number; byte: number; time: number }[],
+  all: readonly { number: number; byte: number; time: number; size: number }[],
 ): readonly IndexEntry[] {
   const builder = new IndexBuilder(interval)
-  for (const { number, byte, time } of all) builder.add(number, byte, time)
+  for (const { number, byte, time, size } of all) builder.add(number, byte, time, size)
   builder.finish()
   return builder.entries
 }
@@ -51,6 +51,7 @@ t.test('[F3] an entry stands for the first event and then for each that starts a
         t.same(entry, {
           number: stretch[0]!.number,
           byte: stretch[0]!.byte,
+          end: entries[i + 1]?.byte ?? all.at(-1)!.byte + all.at(-1)!.size,
           minTime: Math.min(...times),
           maxTime: Math.max(...times),
         })
@@ -65,12 +66,12 @@ t.test('[F3] an index that is taken up again comes out identical', (t) => {
   fc.assert(
     fc.property(events, fc.integer({ min: 1, max: 500 }), fc.nat(59), (all, interval, cut) => {
       const first = new IndexBuilder(interval)
-      for (const { number, byte, time } of all.slice(0, cut)) first.add(number, byte, time)
+      for (const { number, byte, time, size } of all.slice(0, cut)) first.add(number, byte, time, size)
       // The last finished entry is made again from its events: more of them may have come.
       const kept = first.entries.slice(0, -1)
       const from = first.entries.at(-1)?.byte ?? 0
       const resumed = IndexBuilder.resume(interval, kept)
-      for (const { number, byte, time } of all) if (byte >= from) resumed.add(number, byte, time)
+      for (const { number, byte, time, size } of all) if (byte >= from) resumed.add(number, byte, time, size)
       resumed.finish()
       t.same(resumed.entries, built(interval, all))
     }),
@@ -80,14 +81,19 @@ t.test('[F3] an index that is taken up again comes out identical', (t) => {
 })
 
 t.test('[F2] every field of an entry stands where the table says', (t) => {
-  const bytes = encodeEntries([{ number: 2 ** 40, minTime: -1.5, maxTime: 7, byte: 0x01020304 }], 0, HEADER_CRC)
+  const bytes = encodeEntries(
+    [{ number: 2 ** 40, minTime: -1.5, maxTime: 7, byte: 0x01020304, end: 0x05060708 }],
+    0,
+    HEADER_CRC,
+  )
   t.equal(bytes.length, INDEX_ENTRY_BYTES)
   t.equal(bytes.readBigUInt64LE(0), 2n ** 40n)
   t.equal(bytes.readDoubleLE(8), -1.5)
   t.equal(bytes.readDoubleLE(16), 7)
   t.equal(bytes.readUInt32LE(24), 0x01020304)
-  const checked = Buffer.concat([Buffer.from('efbeadde', 'hex'), bytes.subarray(0, 28)])
-  t.equal(bytes.readUInt32LE(28), crc32c(checked, 0, 32))
+  t.equal(bytes.readUInt32LE(28), 0x05060708)
+  const checked = Buffer.concat([Buffer.from('efbeadde', 'hex'), bytes.subarray(0, 32)])
+  t.equal(bytes.readUInt32LE(32), crc32c(checked, 0, 36))
   t.end()
 })
 
@@ -110,7 +116,7 @@ t.test('[F3] entries are read back, and in pieces as they were written', (t) => 
 t.test('[F3] [fault 49] cut, flipped, foreign and unordered entries are noticed', (t) => {
   const entries = built(
     50,
-    Array.from({ length: 10 }, (_, number) => ({ number, byte: 96 + 60 * number, time: number })),
+    Array.from({ length: 10 }, (_, number) => ({ number, byte: 96 + 60 * number, time: number, size: 60 })),
   )
   const bytes = encodeEntries(entries, 0, HEADER_CRC)
   const decode = (changed: Buffer, crc = HEADER_CRC) => decodeEntries(windowOf(changed), 0, changed.length, crc)
@@ -124,16 +130,21 @@ t.test('[F3] [fault 49] cut, flipped, foreign and unordered entries are noticed'
     if (decode(flipped) !== undefined) t.fail(`bit ${bit} went unnoticed`)
   }
   t.equal(decode(bytes, HEADER_CRC + 1), undefined, 'under the header of another file')
-  t.equal(decode(Buffer.alloc(64)), undefined, 'zeros')
+  t.equal(decode(Buffer.alloc(72)), undefined, 'zeros')
   t.equal(decode(encodeEntries(entries.toReversed(), 0, HEADER_CRC)), undefined, 'going back')
   t.equal(decode(encodeEntries([entries[0]!, entries[0]!], 0, HEADER_CRC)), undefined, 'repeated')
+  t.equal(decode(encodeEntries(entries.toSpliced(3, 1), 0, HEADER_CRC)), undefined, 'one is missing')
+  const empty = { ...entries[0]!, end: entries[0]!.byte }
+  t.equal(decode(encodeEntries([empty], 0, HEADER_CRC)), undefined, 'of no bytes')
   t.end()
 })
 
 t.test('findEntry returns the last entry at or below a number', (t) => {
   fc.assert(
     fc.property(fc.uniqueArray(fc.nat(100)), fc.nat(101), (numbers, wanted) => {
-      const entries = numbers.sort((a, b) => a - b).map((number) => ({ number, byte: number, minTime: 0, maxTime: 0 }))
+      const entries = numbers
+        .sort((a, b) => a - b)
+        .map((number) => ({ number, byte: number, end: 0, minTime: 0, maxTime: 0 }))
       return findEntry(entries, wanted) === entries.filter(({ number }) => number <= wanted).at(-1)
     }),
   )

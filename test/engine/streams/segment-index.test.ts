@@ -10,6 +10,7 @@ const KEY = streamKey('order-1')
 const ENTRIES: IndexEntry[] = [0, 1, 2, 3].map((n) => ({
   number: n * 10,
   byte: 100 + n * 1000,
+  end: 1100 + n * 1000,
   minTime: 5 + n,
   maxTime: 9 + n,
 }))

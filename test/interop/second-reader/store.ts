@@ -209,13 +209,16 @@ function checkIndex(
   numberOf: (record: StoredRecord) => number,
   interval: number,
 ): void {
-  const expected: { number: number; minTime: number; maxTime: number; byte: number }[] = []
+  const expected: { number: number; minTime: number; maxTime: number; byte: number; end: number }[] = []
   for (const record of records) {
     const time = record.event.timestamp
+    const end = record.at + record.bytes.length
     const last = expected.at(-1)
     if (last === undefined || record.at >= last.byte + interval) {
-      expected.push({ number: numberOf(record), minTime: time, maxTime: time, byte: record.at })
+      if (last !== undefined) last.end = record.at
+      expected.push({ number: numberOf(record), minTime: time, maxTime: time, byte: record.at, end })
     } else {
+      last.end = end
       last.minTime = Math.min(last.minTime, time)
       last.maxTime = Math.max(last.maxTime, time)
     }
@@ -226,6 +229,7 @@ function checkIndex(
     must(
       entry.number === other.number &&
         entry.byte === other.byte &&
+        entry.end === other.end &&
         entry.minTime === other.minTime &&
         entry.maxTime === other.maxTime,
       `entry ${i} of ${path} is not what its segment gives`,

@@ -8,6 +8,7 @@ export interface IndexEntry {
   readonly minTime: number
   readonly maxTime: number
   readonly byte: number
+  readonly end: number
 }
 
 /** Reads a sparse index. */
@@ -18,15 +19,21 @@ export function readIndex(
   const header = readHeader(file, letter)
   const entries: IndexEntry[] = []
   const fields = new Fields(file, header.length)
-  must(fields.left % 32 === 0, 'an index that ends within an entry')
+  must(fields.left % 36 === 0, 'an index that ends within an entry')
   while (fields.left > 0) {
-    const covered = file.subarray(fields.at, fields.at + 28)
-    const entry = { number: fields.u64(), minTime: fields.f64(), maxTime: fields.f64(), byte: fields.u32() }
+    const covered = file.subarray(fields.at, fields.at + 32)
+    const entry = {
+      number: fields.u64(),
+      minTime: fields.f64(),
+      maxTime: fields.f64(),
+      byte: fields.u32(),
+      end: fields.u32(),
+    }
     must(fields.u32() === crc32c(header.crcField, covered), 'the checksum of an index entry is wrong')
     const before = entries.at(-1)
     must(
-      before === undefined || (before.number < entry.number && before.byte < entry.byte),
-      'index entries that do not rise',
+      before === undefined || (before.number < entry.number && before.end === entry.byte),
+      'an index entry that does not begin where the one before ends',
     )
     entries.push(entry)
   }

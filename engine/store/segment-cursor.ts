@@ -1,0 +1,238 @@
+import { CorruptionError } from '../errors.js'
+import type { EventDecoder } from '../format/event-record.js'
+import { HEADER_FIXED_BYTES } from '../format/file-header.js'
+import { FRAME_EVENT, FRAME_KIND, type Window } from '../format/frame.js'
+import { findEntry, type IndexEntry } from '../format/sparse-index.js'
+import { ValueFormatError } from '../format/value-format.js'
+import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
+import { FrameReader } from '../segment/frame-reader.js'
+import type { ReadHandles } from '../segment/read-handles.js'
+import type { Slabs } from '../segment/slabs.js'
+import { faultOfEvent } from '../streams/segment-scan.js'
+import type { IndexCache } from '../streams/index-cache.js'
+import type { StreamDirectory } from '../streams/stream-directory.js'
+import type { StreamState } from '../streams/stream-state.js'
+import type { StoredEvent } from '../types/event.js'
+import type { Selection } from './selection.js'
+
+/** Bytes of the first read of a stream: small streams in one read, and no more than needed where a few events are wanted. */
+const FIRST_BYTES = 64 * 1024
+
+/** What reading streams needs; one per store. */
+export interface StreamReading {
+  readonly directory: StreamDirectory
+  readonly indexes: IndexCache
+  readonly handles: ReadHandles
+  readonly slabs: Slabs
+  readonly decoder: EventDecoder
+  readonly limits: Limits
+}
+
+/** Reads the segments of one stream from an offset on, as far as it is flushed. */
+export class SegmentCursor {
+  readonly #reading: StreamReading
+  readonly #state: StreamState
+  #reader: FrameReader | undefined
+  #path = ''
+  #base = 0
+  #at = 0
+  /** Offset of the next event. */
+  offset: number
+  /** Events wanted at most: reads no more than that needs. */
+  readonly #few: boolean
+  /** The first event after a seek must be the one the index named. */
+  #seeking = false
+  readonly #selection: Selection | undefined
+  readonly #endByte: number
+
+  /** `wanted`: how many events at most. `endByte`: nothing behind it is read. Default: what counts of the segment. */
+  constructor(
+    reading: StreamReading,
+    state: StreamState,
+    offset: number,
+    wanted: number,
+    selection?: Selection,
+    endByte = Infinity,
+  ) {
+    this.#reading = reading
+    this.#state = state
+    this.offset = offset
+    this.#few = wanted <= 32 && endByte === Infinity
+    this.#selection = selection
+    this.#endByte = endByte
+  }
+
+  /**
+   * Returns events from `offset` on, at most `most`, below `end`, which is flushed. Empty only when `end` is reached, or when it is
+   * time for a selection to pause.
+   */
+  next(most: number, end: number): StoredEvent[] | Promise<StoredEvent[]> {
+    const events: StoredEvent[] = []
+    try {
+      while (events.length === 0 && this.offset < end && this.#selection?.due !== true) {
+        const ready = this.#ready()
+        if (ready !== true) {
+          return ready.then(
+            () => this.next(most, end),
+            (error: unknown) => this.#failed(error, most, end),
+          )
+        }
+        this.#decode(events, most, end)
+      }
+    } catch (error) {
+      if (events.length === 0) return this.#failed(error, most, end) // else those before it first; the next call meets it again
+    }
+    return events
+  }
+
+  /** What looks like damage may be an index that names the middle of a record: then the segment is read from its beginning. */
+  #failed(error: unknown, most: number, end: number): StoredEvent[] | Promise<StoredEvent[]> {
+    if (!this.#seeking || !(error instanceof CorruptionError)) return this.#rethrow(error)
+    this.#restart()
+    return this.next(most, end)
+  }
+
+  /** Makes sure that frames are at hand. */
+  #ready(): true | Promise<void> {
+    if (this.#reader !== undefined && this.#at < this.#reader.end) return true
+    this.#reader ??= this.#open()
+    const advanced = this.#reader.advance()
+    if (advanced === true) return this.#start()
+    if (advanced !== false) return advanced.then((more) => this.#arrived(more))
+    this.#arrived(false)
+    return this.#ready()
+  }
+
+  #start(): true {
+    this.#at = this.#reader!.start
+    return true
+  }
+
+  #arrived(more: boolean): void {
+    if (more) this.#start()
+    else {
+      // This segment is read as far as it counted when it was opened; it has grown since, or there is a next one.
+      const before = this.#reader!.base
+      this.#reader = undefined
+      if (this.offset === this.#lastOffset && before === this.#lastBase) {
+        throw new CorruptionError('events are missing at its end', { file: this.#path, byte: before })
+      }
+      this.#lastOffset = this.offset
+      this.#lastBase = before
+    }
+  }
+  #lastOffset = -1
+  #lastBase = -1
+
+  #open(): FrameReader {
+    const { directory, handles, limits } = this.#reading
+    const { key, last, bases } = this.#state
+    let base = 0
+    for (const candidate of bases) if (candidate <= this.offset) base = candidate
+    const path = directory.segmentPath(key, base)
+    const end = last?.base === base ? last.bytes : handles.get(path).size()
+    const header = HEADER_FIXED_BYTES + key.byteLength
+    const entry = this.offset === base ? undefined : findEntry(indexOf(this.#reading, this.#state, base), this.offset)
+    const from = entry === undefined || entry.byte >= end ? header : entry.byte
+    this.#seeking = from !== header
+    this.#path = path
+    this.#base = base
+    const firstBytes = this.#few ? 2 * limits.indexIntervalBytes : FIRST_BYTES
+    return new FrameReader(handles, {
+      path,
+      from,
+      end: Math.min(end, this.#endByte),
+      maxFrameBytes: MAX_COMMIT_BYTES,
+      firstBytes,
+      windowBytes: limits.readWindowBytes,
+    })
+  }
+
+  #decode(events: StoredEvent[], most: number, end: number): void {
+    const { key } = this.#state
+    const { decoder } = this.#reading
+    const reader = this.#reader!
+    const { window } = reader
+    const first = events.length
+    while (this.#at < reader.end && events.length - first < most && this.offset < end) {
+      const at = this.#at
+      const length = window.view.getUint32(at, true)
+      if (window.bytes[at + FRAME_KIND] === FRAME_EVENT) {
+        const offset = window.view.getUint32(at + 24, true) + window.view.getUint32(at + 28, true) * 2 ** 32
+        if (this.#seeking || offset < this.offset) {
+          // Before the event that is wanted: skipped without decoding.
+          if (offset > this.offset || faultOfEvent(window, at, length, key, offset) !== undefined) {
+            if (this.#seeking) return this.#restart()
+            throw new CorruptionError('an event is out of place', { file: this.#path, byte: reader.base + at })
+          }
+          this.#seeking = false
+          if (offset < this.offset) {
+            this.#at += length
+            continue
+          }
+        }
+        const fault = faultOfEvent(window, at, length, key, this.offset)
+        if (fault !== undefined) throw new CorruptionError(fault, { file: this.#path, byte: reader.base + at })
+        const event = decodeAt(decoder, window, at, length, key.name, this.#path, reader.base, this.#selection)
+        if (event !== undefined) events.push(event)
+        this.offset++
+      }
+      this.#at += length
+    }
+  }
+
+  /** The index led astray: reads the segment from its beginning. */
+  #restart(): void {
+    const { directory, handles, limits } = this.#reading
+    const { key, last } = this.#state
+    const path = directory.segmentPath(key, this.#base)
+    const end = last?.base === this.#base ? last.bytes : handles.get(path).size()
+    this.#seeking = false
+    this.#reader = new FrameReader(handles, {
+      path,
+      from: HEADER_FIXED_BYTES + key.byteLength,
+      end,
+      maxFrameBytes: MAX_COMMIT_BYTES,
+      firstBytes: limits.readWindowBytes,
+      windowBytes: limits.readWindowBytes,
+    })
+    this.#at = 0
+  }
+
+  /** Names stream and offset in every error of the segment. */
+  #rethrow(error: unknown): never {
+    if (!(error instanceof CorruptionError) || error.stream !== undefined) throw error
+    const { file, byte } = error
+    throw new CorruptionError(
+      error.reason,
+      { file, byte, stream: this.#state.key.name, offset: this.offset },
+      { cause: error },
+    )
+  }
+}
+
+/** Decodes an event, unless a selection does not take it. */
+export function decodeAt(
+  decoder: EventDecoder,
+  window: Window,
+  at: number,
+  length: number,
+  stream: string,
+  file: string,
+  base: number,
+  selection: Selection | undefined,
+): StoredEvent | undefined {
+  try {
+    if (selection?.takes(window, at) === false) return undefined
+    return decoder.decode(window, at, length, stream)
+  } catch (error) {
+    if (!(error instanceof ValueFormatError)) throw error
+    throw new CorruptionError(error.message, { file, byte: base + at }, { cause: error })
+  }
+}
+
+/** Returns the index of a segment: the live one, or that of a sealed one from its file; empty where there is none. */
+export function indexOf(reading: StreamReading, state: StreamState, base: number): readonly IndexEntry[] {
+  if (state.last?.base === base) return state.last.index?.builder.entries ?? []
+  return reading.indexes.get(state.key, base)
+}
