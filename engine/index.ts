@@ -38,7 +38,6 @@ export type {
   AppendManyOptions,
   AppendOptions,
   AppendResult,
-  EventFilterOptions,
   EventReader,
   EventStore,
   ReadAllOptions,
@@ -46,6 +45,8 @@ export type {
   StreamAppend,
   StreamInfo,
 } from './types/event-store.js'
+export type { EventFilterOptions } from './types/event-filter-options.js'
+export type { SubscribeOptions, Subscription } from './types/subscription.js'
 export {
   AnnalsError,
   CorruptionError,

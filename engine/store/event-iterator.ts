@@ -18,7 +18,7 @@ export interface IterationContext {
 /** After so many events that were looked at, everything else in the process has its turn: a read must not starve writers. */
 export const EVENTS_A_TURN = 2048
 /** Decoded at a time for an iteration event by event: enough to make decoding cheap, few enough to hold in memory. */
-const CHUNK = 64
+export const CHUNK = 64
 const MAX_BATCH = 1_000_000
 
 /**
@@ -32,13 +32,18 @@ export function eventReader<Event>(open: OpenSource, context: IterationContext):
   return {
     [Symbol.asyncIterator]: () => new EventIterator(open, context) as unknown as AsyncIterator<Event>,
     batches(size) {
-      if (!Number.isInteger(size) || size < 1 || size > MAX_BATCH) {
-        throw new InvalidArgumentError(`Cannot read batches of ${String(size)} events: a batch has 1 to ${MAX_BATCH}`)
-      }
+      checkBatchSize(size)
       return {
         [Symbol.asyncIterator]: () => new BatchIterator(open, size, context) as unknown as AsyncIterator<Event[]>,
       }
     },
+  }
+}
+
+/** Throws InvalidArgumentError. */
+export function checkBatchSize(size: number): void {
+  if (!Number.isInteger(size) || size < 1 || size > MAX_BATCH) {
+    throw new InvalidArgumentError(`Cannot read batches of ${String(size)} events: a batch has 1 to ${MAX_BATCH}`)
   }
 }
 

@@ -30,7 +30,9 @@ import type {
   StreamAppend,
   StreamInfo,
 } from '../types/event-store.js'
+import type { SubscribeOptions, Subscription } from '../types/subscription.js'
 import { Appender } from './appender.js'
+import { CommitSignal } from './commit-signal.js'
 import { Maintenance } from './maintenance.js'
 import type { StoreParts } from './store-parts.js'
 import { percentiles, type StoreStats } from './stats.js'
@@ -46,6 +48,7 @@ export class FileEventStore implements EventStore {
   readonly #handles: ReadHandles
   readonly #reader: StoreReader
   readonly #maintenance: Maintenance
+  readonly #commits: CommitSignal
   /** Position behind the last committed event. */
   #position: number
   /** The segment that was gone on in: what counted of it at opening counts no more. */
@@ -60,6 +63,7 @@ export class FileEventStore implements EventStore {
     this.#parts = parts
     this.#environment = environment
     this.#position = recovered.position
+    this.#commits = new CommitSignal(recovered.position)
     this.#handles = new ReadHandles(files, limits.openFiles)
     const slabs = new Slabs(limits.groupBytes, this.#handles)
     const { resume } = recovered
@@ -101,6 +105,8 @@ export class FileEventStore implements EventStore {
     this.#reader = new StoreReader({
       catalog: this.#catalog,
       position: () => this.#position,
+      commits: this.#commits,
+      damage: recovered.report.damage,
       closed: () => this.#closed,
       assertOpen: () => this.#assertOpen(),
       streams: {
@@ -182,6 +188,10 @@ export class FileEventStore implements EventStore {
     return this.#reader.readCategory(category, options)
   }
 
+  subscribe<Event = StoredEvent>(options?: SubscribeOptions): Subscription<Event> {
+    return this.#reader.subscribe(options)
+  }
+
   streamInfo(stream: string): Promise<StreamInfo> {
     return this.#reader.streamInfo(stream)
   }
@@ -246,6 +256,7 @@ export class FileEventStore implements EventStore {
   async #close(): Promise<void> {
     this.#closed = true
     this.#appender.stop()
+    this.#commits.close()
     try {
       await new Promise<void>((resolve) => this.#log.whenIdle(resolve))
       if (this.recovery.damage === undefined) await named('close the store', this.#maintenance.close())
@@ -285,6 +296,7 @@ export class FileEventStore implements EventStore {
     this.#position = group.firstPosition + owners.length
     this.#log.slabs.committed(slab, start, path, shift, owners.length, this.#position)
     writeBehind.afterCommit()
+    this.#commits.published(this.#position, owners)
   }
 
   #resume({ segment, end }: NonNullable<Recovered['resume']>): LogSegmentFile {

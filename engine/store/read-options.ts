@@ -2,7 +2,8 @@ import { InvalidArgumentError, quote } from '../errors.js'
 import type { EventCriteria } from '../format/event-filter.js'
 import type { TimeRange } from '../format/time-runs.js'
 import { MAX_FILTER_TYPES, MAX_NAME_BYTES, MAX_TYPE_BYTES } from '../limits.js'
-import type { EventFilterOptions, ReadAllOptions, ReadStreamOptions } from '../types/event-store.js'
+import type { EventFilterOptions } from '../types/event-filter-options.js'
+import type { ReadAllOptions, ReadStreamOptions } from '../types/event-store.js'
 import { checkKeys, oneOf, refuse, wholeNumber } from './option-checks.js'
 
 const FILTER_KEYS = ['types', 'correlationId', 'fromTime', 'toTime']
@@ -60,7 +61,8 @@ export function checkSignal(signal: unknown, what: string): void {
   if (signal !== undefined && !(signal instanceof AbortSignal)) refuse(`Cannot ${what}: signal is no AbortSignal`)
 }
 
-function criteriaOf(
+/** Checks the filters. Returns what they ask for; undefined when all events are. */
+export function criteriaOf(
   options: EventFilterOptions,
   category: string | undefined,
   what: string,

@@ -1,15 +1,20 @@
-import { asIoError } from '../errors.js'
+import { asIoError, type CorruptionError } from '../errors.js'
 import { type EventCriteria, EventFilter } from '../format/event-filter.js'
 import { streamKey } from '../format/names.js'
 import type { StreamCatalog } from '../streams/stream-catalog.js'
 import type { StoredEvent } from '../types/event.js'
 import type { EventReader, ReadAllOptions, ReadStreamOptions, StreamInfo } from '../types/event-store.js'
+import type { SubscribeOptions, Subscription } from '../types/subscription.js'
+import { AbortListeners } from './abort-listeners.js'
+import type { CommitSignal } from './commit-signal.js'
 import { eventReader, type EventSource, type OpenSource } from './event-iterator.js'
 import { LogSource, type LogReading } from './log-source.js'
+import { openSubscription } from './open-subscription.js'
 import { checkReadAll, checkReadCategory, checkReadStream } from './read-options.js'
 import type { StreamReading } from './segment-cursor.js'
 import { FirstOf, Selection } from './selection.js'
 import { BackwardStreamSource, ForwardStreamSource } from './stream-source.js'
+import { checkSubscribe } from './subscribe-options.js'
 
 /** No event can meet the criteria. */
 const NOTHING: EventSource = { next: () => [] }
@@ -21,6 +26,10 @@ export interface StoreReading {
   readonly log: LogReading
   /** Position behind the last committed event. */
   readonly position: () => number
+  /** Tells of what is committed from now on. */
+  readonly commits: CommitSignal
+  /** What the log lost behind its last event, if anything. */
+  readonly damage: CorruptionError | undefined
   readonly closed: () => boolean
   /** Throws ERR_CLOSED. */
   readonly assertOpen: () => void
@@ -29,6 +38,7 @@ export interface StoreReading {
 /** The reading side of a store: checks what is asked for and opens the sources that answer it. */
 export class StoreReader {
   readonly #reading: StoreReading
+  readonly #aborts = new AbortListeners()
 
   constructor(reading: StoreReading) {
     this.#reading = reading
@@ -68,6 +78,13 @@ export class StoreReader {
   ): EventReader<Event> {
     checkReadCategory(category, options)
     return this.readAll({ ...options, category })
+  }
+
+  subscribe<Event = StoredEvent>(options: SubscribeOptions = {}): Subscription<Event> {
+    const criteria = checkSubscribe(options)
+    this.#reading.assertOpen()
+    const following = { ...this.#reading, aborts: this.#aborts }
+    return openSubscription(following, options, criteria) as unknown as Subscription<Event>
   }
 
   streamInfo(stream: string): Promise<StreamInfo> {

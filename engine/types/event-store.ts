@@ -1,5 +1,7 @@
 import type { Durability } from './durability.js'
+import type { EventFilterOptions } from './event-filter-options.js'
 import type { ExpectedVersion, NewEvent, StoredEvent } from './event.js'
+import type { SubscribeOptions, Subscription } from './subscription.js'
 
 /** What an append wrote. */
 export interface AppendResult {
@@ -35,21 +37,6 @@ export interface StreamAppend<Event extends NewEvent = NewEvent> {
 
 export interface AppendManyOptions {
   readonly durability?: Durability | undefined
-}
-
-/** Which events a read hands out; each that is given must be met. What is passed over is not decoded. */
-export interface EventFilterOptions {
-  /** Only events of these types. Default: of all. */
-  readonly types?: readonly string[] | undefined
-  /** Only events with this `correlationId` in their metadata. */
-  readonly correlationId?: string | undefined
-  /**
-   * Only events whose own timestamp is this one or later: milliseconds since the epoch, or a Date. Timestamps that callers gave may be in
-   * any order; the events come in the order of the read all the same.
-   */
-  readonly fromTime?: number | Date | undefined
-  /** Only events whose timestamp is this one or earlier. */
-  readonly toTime?: number | Date | undefined
 }
 
 export interface ReadStreamOptions extends EventFilterOptions {
@@ -112,6 +99,11 @@ export interface EventStore extends AsyncDisposable {
   readAll<Event = StoredEvent>(options?: ReadAllOptions): EventReader<Event>
   /** Reads all streams of a category in commit order: `readAll` with `category`. */
   readCategory<Event = StoredEvent>(category: string, options?: Omit<ReadAllOptions, 'category'>): EventReader<Event>
+  /**
+   * Follows a stream, a category or everything: reads what is there, and goes on with what is committed. Begins here, not when it
+   * is first iterated over. Throws InvalidArgumentError, ERR_CLOSED; with 'end' for a stream also ERR_CORRUPT, ERR_IO.
+   */
+  subscribe<Event = StoredEvent>(options?: SubscribeOptions): Subscription<Event>
   /** Tells the version of a stream. */
   streamInfo(stream: string): Promise<StreamInfo>
   /** Ends appends under way and gives everything back. Closing twice is a no-op. */

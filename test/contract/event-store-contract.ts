@@ -4,6 +4,7 @@ import type { Capabilities, OpenStore } from './contract-support.js'
 import { filterContract } from './filter-contract.js'
 import { readContract } from './read-contract.js'
 import { refusalContract } from './refusal-contract.js'
+import { subscriptionContract } from './subscription-contract.js'
 
 export type { Capabilities, OpenStore } from './contract-support.js'
 
@@ -22,5 +23,6 @@ export function eventStoreContract(name: string, open: OpenStore, capabilities: 
   t.test(`${name}: appending`, async (t) => appendContract(t, context))
   t.test(`${name}: reading`, async (t) => readContract(t, context))
   t.test(`${name}: filters`, async (t) => filterContract(t, context))
+  t.test(`${name}: following`, async (t) => subscriptionContract(t, context))
   t.test(`${name}: refusals`, async (t) => refusalContract(t, context))
 }
