@@ -11,7 +11,7 @@ export interface Feed {
   read(most: number): StoredEvent[] | Promise<StoredEvent[]>
   /** Tells whether there may be more by now. */
   behind(): boolean
-  /** Nothing of it stands between where it is and this position. */
+  /** Nothing of it stands between its end, which it has reached, and this position. */
   skipTo(position: number): void
   /** Counts what is left for a consumer that is at `position` and has `inHand` events that were read. */
   lag(position: number, inHand: number): number
@@ -61,19 +61,16 @@ export class LogFeed implements Feed {
   }
 
   skipTo(position: number): void {
-    if (this.#source === undefined) this.#position = Math.max(this.#position, position)
+    this.#position = Math.max(this.#position, position)
   }
 
   lag(position: number): number {
     return Math.max(0, this.#commits.end - position)
   }
 
-  /** Returns false when the source is at its end. */
+  /** Returns false when the source is at its end. Until then the source knows the place. */
   #took(events: readonly StoredEvent[]): boolean {
-    if (events.length > 0) {
-      this.#position = events.at(-1)!.position + 1
-      return true
-    }
+    if (events.length > 0) return true
     this.#position = this.#end
     this.#source = undefined
     return false
