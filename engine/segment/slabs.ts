@@ -63,8 +63,9 @@ export class Slabs {
   #piecePath = ''
   #pieceFrom = 0
   #pieceLength = 0
-  /** Where the event that was looked up last starts in the window returned. */
+  /** Where the event that was looked up last starts in the window returned, and whether that was read back from the log. */
   at = 0
+  readBack = false
 
   /** `size` in bytes of a usual slab: the largest usual group. */
   constructor(size: number, handles: ReadHandles) {
@@ -160,7 +161,8 @@ export class Slabs {
   find(address: number): Window {
     const slab = this.#slabs[Math.floor(address / SPAN)]!
     const byte = byteOf(address)
-    if (slab.window === NOTHING) return this.#readBack(slab, byte)
+    this.readBack = slab.window === NOTHING
+    if (this.readBack) return this.#readBack(slab, byte)
     this.at = byte
     return slab.window
   }

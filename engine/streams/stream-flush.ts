@@ -7,6 +7,7 @@ import type { ShapeTable } from '../format/shapes.js'
 import type { FileHandle } from '../io/file-system.js'
 import { readFullySync, writeFullySync, completion } from '../io/transfer.js'
 import type { Limits } from '../limits.js'
+import { GatheredOutput } from '../segment/gathered-output.js'
 import type { ReadHandles } from '../segment/read-handles.js'
 import type { Slabs } from '../segment/slabs.js'
 import { writeIndex } from './segment-index.js'
@@ -14,7 +15,6 @@ import type { StreamDirectory } from './stream-directory.js'
 import { INDEXED_FROM_BYTES, scanInto } from './stream-loader.js'
 import type { LastSegment, StreamState } from './stream-state.js'
 
-const SCRATCH_BYTES = 256 * 1024
 /** Shared by the streams that have one segment: nearly all. */
 const ONLY_FIRST: readonly number[] = Object.freeze([0])
 
@@ -32,8 +32,7 @@ export class StreamFlusher {
   readonly #shapes: ShapeTable
   readonly #limits: Limits
   readonly #fence: () => void
-  #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
-  #used = 0
+  readonly #output = new GatheredOutput()
   readonly #definitions = new Map<number, Buffer>()
   /** Full segments that were sealed and are not synced yet. */
   readonly sealed: string[] = []
@@ -151,24 +150,24 @@ export class StreamFlusher {
     const handle = this.#openSegment(key, segment)
     let count = 0
     try {
-      let written = segment.bytes
-      this.#used = 0
-      if (create) this.#add(this.#directory.segmentHeader(key, segment.base, bases.at(-2) ?? 0))
+      const output = this.#output
+      output.begin(handle, segment.bytes)
+      if (create) output.add(this.#directory.segmentHeader(key, segment.base, bases.at(-2) ?? 0))
       const entries: IndexedEvent[] = []
-      for (; state.flushed + skip + count < until && written + this.#used < this.#limits.streamSegmentBytes; count++) {
+      for (; state.flushed + skip + count < until && output.end < this.#limits.streamSegmentBytes; count++) {
         const window = this.#slabs.find(state.tail[skip + count]!)
         const start = this.#slabs.at
         const length = window.view.getUint32(start, true)
         const shapes = eventShapeCount(window, start)
         for (let n = 0; n < shapes; n++) this.#define(segment, eventShapeId(window, start, length, n))
-        if (this.#used + length > SCRATCH_BYTES) written = this.#write(handle, written)
         if (segment.index !== undefined) {
-          const byte = written + this.#used
-          entries.push([state.flushed + skip + count, byte, eventTimestamp(window, start), length])
+          entries.push([state.flushed + skip + count, output.end, eventTimestamp(window, start), length])
         }
-        this.#add(window.bytes, start, start + length)
+        output.addFrom(window.bytes, start, length)
+        if (this.#slabs.readBack) output.copy()
       }
-      segment.bytes = this.#write(handle, written)
+      output.write()
+      segment.bytes = output.end
       this.#updateIndex(state, segment, path, entries)
     } finally {
       handle.close()
@@ -180,7 +179,7 @@ export class StreamFlusher {
     if (segment.shapes.includes(id)) return
     let definition = this.#definitions.get(id)
     if (definition === undefined) this.#definitions.set(id, (definition = encodeShape(this.#shapes.get(id)!)))
-    this.#add(definition)
+    this.#output.add(definition)
     segment.shapes = this.#sharedList(segment.shapes, id)
   }
 
@@ -224,25 +223,6 @@ export class StreamFlusher {
       writeIndex(this.#directory, state.key, segment.base, segment.index.builder.entries, segment.index.written)
     }
     this.sealed.push(path)
-  }
-
-  #add(source: Buffer, start = 0, end = source.length): void {
-    const length = end - start
-    if (this.#used + length > this.#scratch.length) {
-      const larger = Buffer.allocUnsafeSlow(Math.max(this.#used + length, this.#scratch.length * 2))
-      this.#scratch.copy(larger, 0, 0, this.#used)
-      this.#scratch = larger
-    }
-    source.copy(this.#scratch, this.#used, start, end)
-    this.#used += length
-  }
-
-  #write(handle: FileHandle, position: number): number {
-    writeFullySync(handle, this.#scratch, 0, this.#used, position)
-    const end = position + this.#used
-    this.#used = 0
-    if (this.#scratch.length > 4 * SCRATCH_BYTES) this.#scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
-    return end
   }
 }
 
