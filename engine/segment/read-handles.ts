@@ -1,5 +1,13 @@
 import type { FileHandle, FileSystem } from '../io/file-system.js'
 
+interface OpenFile {
+  readonly handle: FileHandle
+  pins: number
+  dropped: boolean
+  /** Size of a file that does not grow any more, once it was asked for. */
+  size: number | undefined
+}
+
 /**
  * Files kept open for reading, the least recently used closed first. Nobody keeps a handle between two turns of the event
  * loop, but for reads under way, which `pin` it: so an iterator holds no file, and leaving one early leaks nothing.
@@ -7,7 +15,7 @@ import type { FileHandle, FileSystem } from '../io/file-system.js'
 export class ReadHandles {
   readonly #files: FileSystem
   readonly #limit: number
-  readonly #open = new Map<string, { readonly handle: FileHandle; pins: number; dropped: boolean }>()
+  readonly #open = new Map<string, OpenFile>()
 
   constructor(files: FileSystem, limit: number) {
     this.#files = files
@@ -21,6 +29,12 @@ export class ReadHandles {
   /** Returns a handle to use at once. Throws what `open` throws. */
   get(path: string): FileHandle {
     return this.#entry(path).handle
+  }
+
+  /** Returns the size of a file to which nothing is added any more: asks the system once. */
+  sizeOfFinished(path: string): number {
+    const entry = this.#entry(path)
+    return (entry.size ??= entry.handle.size())
   }
 
   /** Returns a handle that stays open until `release` is called. */
@@ -47,7 +61,7 @@ export class ReadHandles {
     for (const path of [...this.#open.keys()]) this.drop(path)
   }
 
-  #entry(path: string): { readonly handle: FileHandle; pins: number; dropped: boolean } {
+  #entry(path: string): OpenFile {
     const known = this.#open.get(path)
     if (known !== undefined) {
       if (this.#open.size > this.#limit / 2) {
@@ -56,7 +70,7 @@ export class ReadHandles {
       }
       return known
     }
-    const entry = { handle: this.#files.open(path, 'read'), pins: 0, dropped: false }
+    const entry: OpenFile = { handle: this.#files.open(path, 'read'), pins: 0, dropped: false, size: undefined }
     this.#open.set(path, entry)
     if (this.#open.size > this.#limit) this.drop(this.#open.keys().next().value!)
     return entry

@@ -130,7 +130,7 @@ export class SegmentCursor {
     let base = 0
     for (const candidate of bases) if (candidate <= this.offset) base = candidate
     const path = directory.segmentPath(key, base)
-    const end = last?.base === base ? last.bytes : handles.get(path).size()
+    const end = last?.base === base ? last.bytes : handles.sizeOfFinished(path)
     const header = HEADER_FIXED_BYTES + key.byteLength
     const entry = this.offset === base ? undefined : findEntry(indexOf(this.#reading, this.#state, base), this.offset)
     const from = entry === undefined || entry.byte >= end ? header : entry.byte
@@ -186,7 +186,7 @@ export class SegmentCursor {
     const { directory, handles, limits } = this.#reading
     const { key, last } = this.#state
     const path = directory.segmentPath(key, this.#base)
-    const end = last?.base === this.#base ? last.bytes : handles.get(path).size()
+    const end = last?.base === this.#base ? last.bytes : handles.sizeOfFinished(path)
     this.#seeking = false
     this.#reader = new FrameReader(handles, {
       path,

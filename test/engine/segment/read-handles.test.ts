@@ -43,3 +43,21 @@ t.test('a file that cannot be opened leaves nothing behind', async (t) => {
   t.throws(() => handles.get('/missing'), { code: 'ENOENT' })
   t.equal(handles.size, 0)
 })
+
+t.test('[D10] the size of a finished file is asked for once for as long as it is open', (t) => {
+  const files = new MemoryFileSystem()
+  for (const name of ['/a', '/b', '/c', '/d', '/e']) {
+    const handle = files.open(name, 'create')
+    handle.writeSync(Buffer.alloc(10), 0, 10, 0)
+    handle.close()
+  }
+  const handles = new ReadHandles(files, 4)
+  t.equal(handles.sizeOfFinished('/a'), 10)
+  const grown = files.open('/a', 'write')
+  grown.writeSync(Buffer.alloc(10), 0, 10, 10)
+  grown.close()
+  t.equal(handles.sizeOfFinished('/a'), 10)
+  handles.drop('/a')
+  t.equal(handles.sizeOfFinished('/a'), 20)
+  t.end()
+})
