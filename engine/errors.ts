@@ -9,6 +9,8 @@ export type ErrorCode =
   | 'ERR_TOO_LARGE'
   | 'ERR_OVERLOADED'
   | 'ERR_VERSION_CONFLICT'
+  | 'ERR_QUERY_CONFLICT'
+  | 'ERR_COMMIT_ID_REUSED'
   | 'ERR_CLOSED'
   | 'ERR_LOCKED'
   | 'ERR_LOCK_LOST'
@@ -87,6 +89,40 @@ export class VersionConflictError extends AnnalsError {
     this.stream = stream
     this.expected = expected
     this.actual = actual
+  }
+}
+
+/** ERR_QUERY_CONFLICT: an event matches the query that none may match. Nothing was written; read again what the decision rests on. */
+export class QueryConflictError extends AnnalsError {
+  /** Position of the newest event that matches. */
+  readonly position: number
+  /** Only events behind this position were looked at; −1: all. */
+  readonly after: number
+
+  constructor(position: number, after: number) {
+    const where = after < 0 ? '' : ` after position ${after}`
+    super('ERR_QUERY_CONFLICT', `Cannot append: the event at position ${position} matches failIfEventsMatch${where}`)
+    this.position = position
+    this.after = after
+  }
+}
+
+/** ERR_COMMIT_ID_REUSED: a commit with this id is stored and has other content. Nothing was written. */
+export class CommitIdReusedError extends AnnalsError {
+  readonly commitId: string
+  /** Position of the first event of the commit that has the id. */
+  readonly position: number
+  /** The first difference. */
+  readonly reason: string
+
+  constructor(commitId: string, position: number, reason: string) {
+    super(
+      'ERR_COMMIT_ID_REUSED',
+      `Cannot append with commit id ${quote(commitId)}: the commit at position ${position} has it already and is another: ${reason}`,
+    )
+    this.commitId = commitId
+    this.position = position
+    this.reason = reason
   }
 }
 

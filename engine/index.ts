@@ -28,6 +28,7 @@ export {
   MAX_COMMIT_ID_BYTES,
   MAX_DEPTH,
   MAX_NAME_BYTES,
+  MAX_QUERY_PARTS,
   MAX_TAG_BYTES,
   MAX_TAGS,
   MAX_TYPE_BYTES,
@@ -38,6 +39,7 @@ export type {
   AppendManyOptions,
   AppendOptions,
   AppendResult,
+  CommitOptions,
   EventReader,
   EventStore,
   ReadAllOptions,
@@ -47,12 +49,15 @@ export type {
 } from './types/event-store.js'
 export type { EventFilterOptions } from './types/event-filter-options.js'
 export type { SubscribeOptions, Subscription } from './types/subscription.js'
+export type { Query, QueryItem } from './types/query.js'
 export {
   AnnalsError,
+  CommitIdReusedError,
   CorruptionError,
   type ErrorCode,
   InvalidArgumentError,
   InvalidEventError,
+  QueryConflictError,
   StoreLockedError,
   TooLargeError,
   VersionConflictError,

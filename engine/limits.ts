@@ -38,6 +38,10 @@ export interface Limits {
   readonly flushSliceMs: number
   /** Shapes per store. Beyond it objects are written as plain maps. */
   readonly shapes: number
+  /** Bytes of the filter of one key file, in memory while the index of keys is in use. A larger one is left out, and each lookup reads a block. */
+  readonly keyFilterBytes: number
+  /** Blocks of key files in memory, of 4 KiB each. */
+  readonly keyBlocks: number
 }
 
 export const defaultLimits: Limits = {
@@ -57,6 +61,8 @@ export const defaultLimits: Limits = {
   readWindowBytes: 256 * KIB,
   flushSliceMs: 1,
   shapes: 1024,
+  keyFilterBytes: 4 * MIB,
+  keyBlocks: 1024,
 }
 
 /** No event or commit is longer, whatever the limits: what readers accept does not depend on how the store is opened. */
@@ -76,6 +82,8 @@ export const MAX_TAG_BYTES = 255
 export const MAX_COMMIT_ID_BYTES = 255
 /** Types that one read may ask for. */
 export const MAX_FILTER_TYPES = 1024
+/** Items of a query, types of one item, tags of one item. */
+export const MAX_QUERY_PARTS = 250
 /** Levels of nesting in data and metadata. */
 export const MAX_DEPTH = 128
 /** Keys of one shape. */

@@ -178,6 +178,13 @@ export class CommitLog<Owner> {
     return newest !== undefined
   }
 
+  /** Groups that are not committed yet, oldest first. */
+  *pendingGroups(): Generator<PendingGroup<Owner>> {
+    if (this.#inFlight !== undefined) yield this.#inFlight
+    yield* this.#queue
+    if (this.#collecting !== undefined) yield this.#collecting
+  }
+
   /** Stops or resumes writing groups: back-pressure of the flush behind. */
   hold(held: boolean): void {
     this.#held = held

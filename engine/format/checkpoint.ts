@@ -30,6 +30,8 @@ export interface Checkpoint {
   readonly settledPosition: number
   /** The largest timestamp the store assigned. */
   readonly lastTimestamp: number
+  /** No event before this position has a commit id or tags; null when no event before `redo` has any. Checkpoints from before there were any lack it. */
+  readonly keyedFrom?: number | null
   /** All shapes defined before `redo`. */
   readonly shapes: readonly { readonly id: number; readonly keys: readonly string[] }[]
 }
@@ -81,11 +83,18 @@ function bodyCodec(): Packr {
 }
 
 function asCheckpoint(value: unknown): Checkpoint | undefined {
-  const { epoch, clean, redo, settledPosition, lastTimestamp, shapes } = fieldsOf(value)
+  const { epoch, clean, redo, settledPosition, lastTimestamp, keyedFrom, shapes } = fieldsOf(value)
   const place = fieldsOf(redo)
   const numbers = [epoch, settledPosition, place.base, place.epoch, place.byte, place.sequence, place.position]
   if (!numbers.every((n) => Number.isSafeInteger(n) && (n as number) >= 0)) return undefined
   if (typeof clean !== 'boolean' || !Number.isSafeInteger(lastTimestamp)) return undefined
+  if (
+    keyedFrom !== undefined &&
+    keyedFrom !== null &&
+    !(Number.isSafeInteger(keyedFrom) && (keyedFrom as number) >= 0)
+  ) {
+    return undefined
+  }
   if (!Array.isArray(shapes) || !shapes.every(isShape)) return undefined
   if (new Set((shapes as ShapeDefinition[]).map(({ id }) => id)).size !== shapes.length) return undefined
   return value as Checkpoint

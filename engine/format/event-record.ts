@@ -126,6 +126,8 @@ export interface EventPlace {
 
 /** Encodes events, one after another, into a writer. */
 export class EventEncoder {
+  /** Set by events with a commit id or tags. */
+  keyed = false
   readonly #values: ValueEncoder
   readonly #ids: UuidSource
   /** Event types recur: their UTF-8 is kept, bounded by starting over. */
@@ -179,6 +181,7 @@ export class EventEncoder {
     this.#values.begin()
     let flags = event.timestamp === undefined ? place.marks | FLAG_ASSIGNED : place.marks
     if (options > pointerBytes) {
+      this.keyed = true
       if (commitId.length > 0) flags |= FLAG_COMMIT_ID
       if (tags.length > 0) flags |= FLAG_TAGS
       put(bytes, put(bytes, at + pointerBytes, commitId), tags)

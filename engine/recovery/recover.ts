@@ -36,6 +36,8 @@ export interface Recovered {
   readonly sequence: number
   readonly lastTimestamp: number
   readonly settledPosition: number
+  /** No event before this position has a commit id or tags; undefined: none at all. */
+  readonly keyedFrom: number | undefined
   readonly previous: { readonly previousBase: number; readonly previousEpoch: number; readonly previousEnd: number }
   /** The last segment, when it may be gone on in: it was closed cleanly and all its events are settled. */
   readonly resume: { readonly segment: LogSegment; readonly end: number } | undefined
@@ -79,6 +81,7 @@ export function recover(
     sequence: redo.next.sequence,
     lastTimestamp: redo.lastTimestamp,
     settledPosition,
+    keyedFrom: checkpoint?.keyedFrom ?? redo.keyedFrom,
     previous,
     resume: undefined,
     ends: new Map(redo.segments.map(({ segment, end }) => [segment.path, end])),
@@ -166,6 +169,7 @@ function clean(
     sequence: redo.sequence,
     lastTimestamp,
     settledPosition,
+    keyedFrom: checkpoint.keyedFrom ?? undefined,
     previous: { previousBase: redo.base, previousEpoch: redo.epoch, previousEnd: redo.byte },
     resume: last !== undefined && free ? { segment: last, end: redo.byte } : undefined,
     ends: last === undefined ? new Map() : new Map([[last.path, redo.byte]]),

@@ -10,6 +10,8 @@ import {
   eventTimestamp,
   EVENT_FIXED_BYTES,
   FLAG_ASSIGNED,
+  FLAG_COMMIT_ID,
+  FLAG_TAGS,
 } from '../format/event-record.js'
 import type { Checkpoint } from '../format/checkpoint.js'
 import { type FileHeader, HEADER_FIXED_BYTES, parseHeader } from '../format/file-header.js'
@@ -41,6 +43,8 @@ export interface Redo {
   /** Where the log goes on. */
   readonly next: ExpectedGroup
   readonly lastTimestamp: number
+  /** Position of the first event read that has a commit id or tags. */
+  readonly keyedFrom: number | undefined
   readonly groups: number
   readonly events: number
   readonly bytes: number
@@ -57,6 +61,7 @@ export class RedoReader {
   readonly #shapes: ShapeTable
   readonly #names = new InternedStrings(4096)
   #lastTimestamp: number
+  #keyedFrom: number | undefined
   #groups = 0
   #events = 0
   #bytes = 0
@@ -89,6 +94,7 @@ export class RedoReader {
       segments: redone,
       next,
       lastTimestamp: this.#lastTimestamp,
+      keyedFrom: this.#keyedFrom,
       groups: this.#groups,
       events: this.#events,
       bytes: this.#bytes,
@@ -234,7 +240,9 @@ export class RedoReader {
       const nameEnd = nameStart + eventStreamBytes(window, at)
       const name = this.#names.get(window.bytes, nameStart, nameEnd)
       table.add(name, undefined, eventOffset(window, at), byte)
-      if ((eventFlags(window, at) & FLAG_ASSIGNED) !== 0) {
+      const flags = eventFlags(window, at)
+      if ((flags & (FLAG_COMMIT_ID | FLAG_TAGS)) !== 0) this.#keyedFrom ??= eventPosition(window, at)
+      if ((flags & FLAG_ASSIGNED) !== 0) {
         this.#lastTimestamp = Math.max(this.#lastTimestamp, eventTimestamp(window, at))
       }
       this.#events++

@@ -4,11 +4,20 @@ import type { ExpectedGroup } from '../commit-log/group-scan.js'
 import { LogDirectory, type LogSegment } from '../commit-log/log-directory.js'
 import { CHECKPOINT_FILE, type Checkpoint, encodeCheckpoint } from '../format/checkpoint.js'
 import { encodeHeader, HEADER_FIXED_BYTES } from '../format/file-header.js'
-import { eventFlags, eventOffset, eventPosition, eventTimestamp, FLAG_ASSIGNED } from '../format/event-record.js'
+import {
+  eventFlags,
+  eventOffset,
+  eventPosition,
+  eventTimestamp,
+  FLAG_ASSIGNED,
+  FLAG_COMMIT_ID,
+  FLAG_TAGS,
+} from '../format/event-record.js'
 import { type Window, windowOf } from '../format/frame.js'
 import { parseLogFileName, parseStreamFileName, streamFileName, streamKey } from '../format/names.js'
 import { decodeSeal, SEAL_BYTES } from '../format/shape-record.js'
 import { encodeEntries, IndexBuilder } from '../format/sparse-index.js'
+import { parseKeyFileName } from '../keys/key-names.js'
 import type { Finding } from './findings.js'
 import { rebuildTable } from './recover.js'
 import { eachSoundEvent } from './repair-events.js'
@@ -43,6 +52,8 @@ export async function repairDerived(
     } else if (inLog?.suffix === '.tab') {
       if (segment === undefined) await repairs.remove(file, 'set aside: it has no segment')
       else await repairs.replace(file, streamTable(context, log, segment), 'made again from its segment')
+    } else if (parseKeyFileName(name) !== undefined) {
+      await repairs.remove(file, 'set aside: it is made again when it is needed')
     } else if (inStream?.suffix === '.idx') {
       const made = stream === undefined ? undefined : streamIndex(context, stream, inStream.base)
       if (made === undefined) await repairs.remove(file, 'set aside: it is made again when it is needed')
@@ -104,11 +115,14 @@ async function checkpoint(context: VerifyContext, log: LogDirectory, epoch: numb
   let redo: Checkpoint['redo'] = { base: 0, epoch: 0, byte: 0, sequence: 0, position: 0 }
   let shapes: Checkpoint['shapes'] = []
   let lastTimestamp = 0
+  let keyedFrom: number | null = null
   const records = new RecordCheck(false)
   const sink: LogSink = {
     segment: () => {},
     event: (window, at) => {
-      if ((eventFlags(window, at) & FLAG_ASSIGNED) !== 0) {
+      const flags = eventFlags(window, at)
+      if ((flags & (FLAG_COMMIT_ID | FLAG_TAGS)) !== 0) keyedFrom ??= eventPosition(window, at)
+      if ((flags & FLAG_ASSIGNED) !== 0) {
         lastTimestamp = Math.max(lastTimestamp, eventTimestamp(window, at))
       }
     },
@@ -122,7 +136,7 @@ async function checkpoint(context: VerifyContext, log: LogDirectory, epoch: numb
     finished: () => {},
   }
   await new LogVerifier({ ...context, records, checkpoint: undefined }, sink).read(log)
-  return { epoch, clean: false, redo, settledPosition: 0, lastTimestamp, shapes }
+  return { epoch, clean: false, redo, settledPosition: 0, lastTimestamp, keyedFrom, shapes }
 }
 
 function withEvents(

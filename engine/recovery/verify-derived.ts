@@ -12,6 +12,8 @@ import {
   eventStreamBytes,
   eventTimestamp,
   FLAG_ASSIGNED,
+  FLAG_COMMIT_ID,
+  FLAG_TAGS,
 } from '../format/event-record.js'
 import type { Window } from '../format/frame.js'
 import { logFileName, streamKey } from '../format/names.js'
@@ -20,6 +22,7 @@ import { StreamTableBuilder } from '../format/stream-table.js'
 import { ValueDecoder } from '../format/value-decoder.js'
 import { readFileSync } from '../io/transfer.js'
 import { report, type VerifyContext } from './verify-context.js'
+import { KeyFileCheck } from './verify-keys.js'
 import { IndexCheck } from './verify-index.js'
 import { readStreamTable } from './unsettled.js'
 
@@ -29,6 +32,7 @@ const MAX_INDEX_BYTES = 256 * 1024 * 1024
 export class LogDerived {
   readonly #context: VerifyContext
   readonly #directory: LogDirectory
+  readonly #keys: KeyFileCheck
   readonly #names = new EventDecoder(new ValueDecoder(new ShapeTable({ compile: false })))
   #index: IndexCheck | undefined
   /** What the table of the segment must be part of, and what must be in it. */
@@ -36,11 +40,13 @@ export class LogDerived {
   #placeFound = false
   #shapesFound = -1
   #lastTimestamp = -Infinity
+  #keyedFrom: number | undefined
   #damaged = false
 
   constructor(context: VerifyContext, directory: LogDirectory) {
     this.#context = context
     this.#directory = directory
+    this.#keys = new KeyFileCheck(context, directory)
   }
 
   segment(segment: LogSegment): void {
@@ -50,13 +56,16 @@ export class LogDerived {
     const table = environment.files.stat(this.#directory.beside(segment, '.tab'))
     if (table !== undefined) pace.files++
     const wanted = table !== undefined || this.#needsTable(segment)
+    this.#keys.segment(segment)
     this.#table = wanted ? { all: new StreamTableBuilder(), needed: new StreamTableBuilder() } : undefined
   }
 
   event(window: Window, at: number, byte: number): void {
     const position = eventPosition(window, at)
     this.#index?.add(position, byte, eventTimestamp(window, at), window.view.getUint32(at, true))
+    this.#keys.event(window, at, byte)
     const { checkpoint } = this.#context
+    if ((eventFlags(window, at) & (FLAG_COMMIT_ID | FLAG_TAGS)) !== 0) this.#keyedFrom ??= position
     if (!this.#placeFound && (eventFlags(window, at) & FLAG_ASSIGNED) !== 0) {
       this.#lastTimestamp = Math.max(this.#lastTimestamp, eventTimestamp(window, at))
     }
@@ -76,7 +85,8 @@ export class LogDerived {
     this.#shapesFound = this.#context.records.shapes.size
   }
 
-  finished(segment: LogSegment, _end: number, whole: boolean): void {
+  finished(segment: LogSegment, end: number, whole: boolean): void {
+    this.#keys.finished(segment, end, whole)
     if (!whole) this.#damaged = true
     else {
       this.#checkIndex(segment)
@@ -162,6 +172,10 @@ export class LogDerived {
       }
     }
     if (settledPosition > redo.position) return wrong('the checkpoint settles more than it covers')
+    const keyed = this.#keyedFrom ?? Infinity
+    if (keyed < redo.position && (checkpoint.keyedFrom ?? Infinity) > keyed) {
+      return wrong(`the checkpoint does not know of the commit id or tags at position ${keyed}`)
+    }
     if (lastTimestamp < this.#lastTimestamp) {
       return wrong('the checkpoint has an earlier timestamp than the log before it')
     }

@@ -1,21 +1,24 @@
+import { commitIdTooLong } from '../format/event-options.js'
+import { MAX_COMMIT_ID_BYTES } from '../limits.js'
 import { DURABILITIES } from '../types/durability.js'
 import type { ExpectedVersion } from '../types/event.js'
-import type { AppendManyOptions, AppendOptions, StreamAppend } from '../types/event-store.js'
-import { checkKeys, oneOf, refuse } from './option-checks.js'
+import type { AppendManyOptions, AppendOptions, CommitOptions, StreamAppend } from '../types/event-store.js'
+import { checkKeys, oneOf, refuse, wholeNumber } from './option-checks.js'
+import { checkQuery } from './query.js'
 
-const APPEND_KEYS = new Set(['expectedVersion', 'durability'])
-const APPEND_MANY_KEYS = new Set(['durability'])
+const APPEND_KEYS = new Set(['expectedVersion', 'durability', 'commitId', 'failIfEventsMatch', 'after'])
+const APPEND_MANY_KEYS = new Set(['durability', 'commitId', 'failIfEventsMatch', 'after'])
 const STREAM_APPEND_KEYS = new Set(['stream', 'events', 'expectedVersion'])
 
 export function checkAppendOptions(options: AppendOptions): void {
   checkKeys(options, APPEND_KEYS, 'append')
   checkExpectedVersion(options.expectedVersion)
-  checkDurability(options.durability)
+  checkCommitOptions(options)
 }
 
 export function checkAppendMany(appends: readonly StreamAppend[], options: AppendManyOptions): void {
   checkKeys(options, APPEND_MANY_KEYS, 'append')
-  checkDurability(options.durability)
+  checkCommitOptions(options)
   if (!Array.isArray(appends)) refuse('Cannot append: appendMany takes an array of { stream, events }')
   for (const append of appends as readonly StreamAppend[]) {
     checkKeys(append, STREAM_APPEND_KEYS, 'append')
@@ -23,8 +26,20 @@ export function checkAppendMany(appends: readonly StreamAppend[], options: Appen
   }
 }
 
-function checkDurability(durability: unknown): void {
+function checkCommitOptions({ durability, commitId, failIfEventsMatch, after }: CommitOptions): void {
   if (durability !== undefined) oneOf(durability, DURABILITIES, 'durability', 'append')
+  if (commitId !== undefined) checkCommitId(commitId)
+  if (failIfEventsMatch !== undefined) checkQuery(failIfEventsMatch, 'failIfEventsMatch', 'append')
+  if (after === undefined) return
+  if (failIfEventsMatch === undefined) refuse('Cannot append: after is given without failIfEventsMatch')
+  wholeNumber(after, 'after', 'append', -1)
+}
+
+function checkCommitId(id: unknown): void {
+  if (typeof id !== 'string' || id.length === 0) refuse('Cannot append: commitId is no string with characters')
+  if (!id.isWellFormed()) refuse('Cannot append: commitId contains a lone surrogate')
+  const bytes = Buffer.byteLength(id, 'utf8')
+  if (bytes > MAX_COMMIT_ID_BYTES) throw commitIdTooLong(bytes)
 }
 
 function checkExpectedVersion(expected: ExpectedVersion | undefined): void {

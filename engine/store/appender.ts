@@ -1,13 +1,24 @@
-import type { CommitLog } from '../commit-log/commit-log.js'
+import type { Commit, CommitLog } from '../commit-log/commit-log.js'
+import { failureOfSync } from '../commit-log/write-failure.js'
 import { AnnalsError, asIoError, InvalidArgumentError, TooLargeError, VersionConflictError } from '../errors.js'
+import { encodeCommitId } from '../format/event-options.js'
+import { windowOf } from '../format/frame.js'
 import type { ShapeTable } from '../format/shapes.js'
 import type { Environment, Timer } from '../io/file-system.js'
 import type { StreamCatalog } from '../streams/stream-catalog.js'
 import type { StreamState } from '../streams/stream-state.js'
 import type { Durability } from '../types/durability.js'
 import type { ExpectedVersion, NewEvent } from '../types/event.js'
-import type { AppendManyOptions, AppendOptions, AppendResult, StreamAppend } from '../types/event-store.js'
+import type {
+  AppendManyOptions,
+  AppendOptions,
+  AppendResult,
+  CommitOptions,
+  StreamAppend,
+} from '../types/event-store.js'
 import { checkAppendMany, checkAppendOptions } from './append-options.js'
+import type { AppendConditions, KnownCommit, Refusal } from './append-conditions.js'
+import { resultTimestamp } from './commit-repeat.js'
 import { AppendWaiter, RefusalWaiter } from './append-waiter.js'
 import { CommitBuilder } from './commit-builder.js'
 import type { Settings } from './options.js'
@@ -21,6 +32,7 @@ export interface AppenderParts {
   readonly shapes: ShapeTable
   readonly log: CommitLog<StreamState>
   readonly catalog: StreamCatalog
+  readonly conditions: AppendConditions
   /** Throws when the store is closed. */
   readonly assertOpen: () => void
   /** Position behind the last event, and the greatest timestamp the store has assigned. */
@@ -46,6 +58,7 @@ export class Appender {
   readonly #log: CommitLog<StreamState>
   readonly #catalog: StreamCatalog
   readonly #commits: CommitBuilder
+  readonly #conditions: AppendConditions
   readonly #assertOpen: () => void
   #nextPosition: number
   #lastTimestamp: number
@@ -58,6 +71,7 @@ export class Appender {
     this.#log = parts.log
     this.#catalog = parts.catalog
     this.#assertOpen = parts.assertOpen
+    this.#conditions = parts.conditions
     this.#nextPosition = parts.position
     this.#lastTimestamp = parts.lastTimestamp
     this.#commits = new CommitBuilder(settings.limits, parts.shapes, settings.shapes, (target) =>
@@ -76,10 +90,18 @@ export class Appender {
 
   append(stream: string, events: readonly NewEvent[], options: AppendOptions = NO_OPTIONS): Promise<AppendResult> {
     try {
-      if (options !== NO_OPTIONS) checkAppendOptions(options)
+      if (options !== NO_OPTIONS) {
+        checkAppendOptions(options)
+        if (options.commitId !== undefined || options.failIfEventsMatch !== undefined) {
+          const only = { stream, events, expectedVersion: options.expectedVersion }
+          return this.#appendAll([only], options).then(([result]) => result!)
+        }
+      }
       const state = this.#writable(stream, events)
       const conflict = conflictOf(state.key.name, options.expectedVersion, state.nextOffset)
-      if (conflict !== undefined) return this.#refuse(conflict, state.nextOffset > state.version)
+      if (conflict !== undefined) {
+        return this.#refuse({ error: conflict, uncommitted: state.nextOffset > state.version })
+      }
       const durability = options.durability ?? this.#settings.durability
       if (events.length === 0) {
         const result = resultOf(state.key.name, state.nextOffset, 0, 0, this.#now(), durability)
@@ -93,7 +115,9 @@ export class Appender {
       this.#commits.begin(this.#log.place)
       this.#commits.add(state, events, offset, position, now, ALONE)
       const waiter = new AppendWaiter(resultOf(state.key.name, offset, length, position, now, durability))
-      this.#log.append(this.#commits.finish(position), durability, waiter)
+      const commit = this.#commits.finish(position)
+      if (this.#commits.keyed) this.#conditions.add(commit)
+      this.#log.append(commit, durability, waiter)
       state.nextOffset = offset + length
       this.#accept(length, now, durability)
       return waiter.promise
@@ -103,11 +127,19 @@ export class Appender {
   }
 
   appendMany(appends: readonly StreamAppend[], options: AppendManyOptions = {}): Promise<AppendResult[]> {
-    const next = new Map<StreamState, number>()
     try {
       checkAppendMany(appends, options)
       this.#assertOpen()
-      return this.#appendPlan(appends, options.durability ?? this.#settings.durability, next)
+    } catch (error) {
+      return Promise.reject(asIoError(error, 'append'))
+    }
+    return this.#appendAll(appends, options)
+  }
+
+  #appendAll(appends: readonly StreamAppend[], options: CommitOptions): Promise<AppendResult[]> {
+    const next = new Map<StreamState, number>()
+    try {
+      return this.#appendPlan(appends, options, next)
     } catch (error) {
       return Promise.reject(asIoError(error, 'append'))
     } finally {
@@ -118,9 +150,15 @@ export class Appender {
   /** `next`: the offset behind the events planned for each stream; the streams in it are pinned. */
   #appendPlan(
     appends: readonly StreamAppend[],
-    durability: Durability,
+    options: CommitOptions,
     next: Map<StreamState, number>,
   ): Promise<AppendResult[]> {
+    const durability = options.durability ?? this.#settings.durability
+    const { commitId } = options
+    if (commitId !== undefined) {
+      const known = this.#known(commitId, appends)
+      if (known !== undefined) return 'error' in known ? this.#refuse(known) : this.#repeat(known, durability)
+    }
     const now = this.#now()
     const firstPosition = this.#nextPosition
     const results: AppendResult[] = []
@@ -132,22 +170,31 @@ export class Appender {
       const offset = next.get(state) ?? state.nextOffset
       next.set(state, offset + events.length)
       const conflict = conflictOf(state.key.name, expectedVersion, offset)
-      if (conflict !== undefined) return this.#refuse(conflict, state.nextOffset > state.version)
+      if (conflict !== undefined) {
+        return this.#refuse({ error: conflict, uncommitted: state.nextOffset > state.version })
+      }
       results.push(resultOf(state.key.name, offset, events.length, position, now, durability))
       if (events.length > 0) plan.push({ state, events: events.slice(), offset, position })
       position += events.length
+    }
+    if (options.failIfEventsMatch !== undefined) {
+      const { failIfEventsMatch, after = -1 } = options
+      const refusal = this.#conditions.conflict(failIfEventsMatch, after, firstPosition)
+      if (refusal !== undefined) return this.#refuse(refusal)
     }
     if (plan.length === 0) {
       const uncommitted = [...next.keys()].some((state) => state.nextOffset > state.version)
       return this.#resultOfNothing(results, uncommitted)
     }
     this.#assertRoom(position - firstPosition)
-    this.#commits.begin(this.#log.place)
+    this.#commits.begin(this.#log.place, commitId === undefined ? undefined : encodeCommitId(commitId))
     for (const [i, { state, events, offset, position: at }] of plan.entries()) {
       this.#commits.add(state, events, offset, at, now, { before: i > 0, after: i < plan.length - 1 })
     }
-    const waiter = new AppendWaiter(results)
-    this.#log.append(this.#commits.finish(firstPosition), durability, waiter)
+    const commit = this.#commits.finish(firstPosition)
+    const waiter = new AppendWaiter(commitId === undefined ? results : timestamped(results, commit))
+    if (this.#commits.keyed) this.#conditions.add(commit)
+    this.#log.append(commit, durability, waiter)
     for (const [state, offset] of next) state.nextOffset = offset
     this.#accept(position - firstPosition, now, durability)
     return waiter.promise
@@ -193,10 +240,31 @@ export class Appender {
     return uncommitted && this.#log.waitForNewest(waiter) ? waiter.promise : Promise.resolve(result)
   }
 
-  #refuse(conflict: VersionConflictError, uncommitted: boolean): Promise<never> {
-    if (!uncommitted) return Promise.reject(conflict)
-    const waiter = new RefusalWaiter(conflict)
-    return this.#log.waitForNewest(waiter) ? waiter.promise : Promise.reject(conflict)
+  #refuse({ error, uncommitted }: Refusal): Promise<never> {
+    if (!uncommitted) return Promise.reject(error)
+    const waiter = new RefusalWaiter(error)
+    return this.#log.waitForNewest(waiter) ? waiter.promise : Promise.reject(error)
+  }
+
+  /** The commit that has an id, where something is appended at all: a commit without events is not remembered. */
+  #known(commitId: string, appends: readonly StreamAppend[]): KnownCommit | Refusal | undefined {
+    let count = 0
+    for (const { stream, events } of appends) {
+      this.#writable(stream, events)
+      count += events.length
+    }
+    return count === 0 ? undefined : this.#conditions.known(commitId, appends, this.#nextPosition)
+  }
+
+  /** Returns what the first append of a commit returned, once it is as durable as this one asks for. */
+  async #repeat(known: KnownCommit, durability: Durability): Promise<AppendResult[]> {
+    if (known.uncommitted) await this.#resultOfNothing(undefined, true)
+    if (durability === 'fsync' && this.#log.unsynced) {
+      await new Promise<void>((resolve, reject) =>
+        this.#log.sync((error) => (error === null ? resolve() : reject(failureOfSync(error)))),
+      )
+    }
+    return (await known.results()).map((result) => ({ ...result, durability }))
   }
 
   #now(): number {
@@ -230,6 +298,12 @@ function conflictOf(
   if (expected === undefined || expected === 'any') return undefined
   const met = expected === 'noStream' ? actual === 0 : expected === 'streamExists' ? actual > 0 : expected === actual
   return met ? undefined : new VersionConflictError(stream, expected, actual)
+}
+
+/** The results of a commit with an id: with a timestamp that its records tell again. */
+function timestamped(results: readonly AppendResult[], commit: Commit<StreamState>): AppendResult[] {
+  const timestamp = resultTimestamp(windowOf(commit.bytes), commit.starts, commit.at, commit.count)
+  return results.map((result) => ({ ...result, timestamp }))
 }
 
 function resultOf(

@@ -33,7 +33,14 @@ export class CommitBuilder {
   readonly #owners: StreamState[] = []
   #building = false
   /** One of each for all: made anew they would be a fifth of what an append leaves to the garbage collector. */
-  readonly #place: Writable<EventPlace> = { stream: NO_STREAM, position: 0, offset: 0, marks: 0, now: 0 }
+  readonly #place: Writable<EventPlace> = {
+    stream: NO_STREAM,
+    position: 0,
+    offset: 0,
+    marks: 0,
+    now: 0,
+    commitId: undefined,
+  }
   readonly #commit: Writable<Commit<StreamState>> & { shapes: number[] }
 
   constructor(limits: Limits, shapes: ShapeTable, learn: boolean, random: (target: Uint8Array) => void) {
@@ -53,13 +60,15 @@ export class CommitBuilder {
     }
   }
 
-  /** Starts a commit: encodes it where the log will want it, if it has a place ready, else in a buffer of its own. */
-  begin(place: { readonly window: Window; readonly at: number } | undefined): void {
+  /** Starts a commit: encodes it where the log will want it, if it has a place ready, else in a buffer of its own. `commitId`: `encodeCommitId` of its id. */
+  begin(place: { readonly window: Window; readonly at: number } | undefined, commitId?: Buffer): void {
     if (this.#building) throw new InvalidArgumentError('Cannot append from a getter of an event that is being appended')
     const { bytes, view } = place?.window ?? this.#scratch
     this.#writer.reset(bytes, place?.at ?? 0, view)
     this.#commit.count = 0
     if (this.#commit.shapes.length > 0) this.#commit.shapes = []
+    this.#place.commitId = commitId
+    this.#events.keyed = false
   }
 
   /** Encodes events of one stream, the first of which gets `offset` and `position`. Throws InvalidEventError or TooLargeError. */
@@ -89,6 +98,11 @@ export class CommitBuilder {
     } finally {
       this.#building = false
     }
+  }
+
+  /** True when the commit has an id or one of its events tags. */
+  get keyed(): boolean {
+    return this.#events.keyed
   }
 
   /** Returns the commit. Valid until the next `begin`. */

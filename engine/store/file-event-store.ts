@@ -31,12 +31,14 @@ import type {
   StreamInfo,
 } from '../types/event-store.js'
 import type { SubscribeOptions, Subscription } from '../types/subscription.js'
+import { appendConditions } from './append-conditions.js'
 import { Appender } from './appender.js'
 import { CommitSignal } from './commit-signal.js'
+import { KeyKeeper } from './key-keeper.js'
 import { Maintenance } from './maintenance.js'
 import type { StoreParts } from './store-parts.js'
 import { percentiles, type StoreStats } from './stats.js'
-import { StoreReader } from './store-reader.js'
+import { type StoreReading, StoreReader } from './store-reader.js'
 
 /** The file engine. Composition root: knows all layers, holds the order of things, leaves the work to them. */
 export class FileEventStore implements EventStore {
@@ -102,8 +104,10 @@ export class FileEventStore implements EventStore {
       return state
     })
     const decoder = new EventDecoder(new ValueDecoder(recovered.shapes))
-    this.#reader = new StoreReader({
+    const keys = new KeyKeeper(parts, this.#handles)
+    const reading: StoreReading = {
       catalog: this.#catalog,
+      keys: keys.index,
       position: () => this.#position,
       commits: this.#commits,
       damage: recovered.report.damage,
@@ -129,9 +133,11 @@ export class FileEventStore implements EventStore {
         },
         lastEnd: (path) => (path === this.#resumed ? undefined : recovered.ends.get(path)),
       },
-    })
+    }
+    this.#reader = new StoreReader(reading)
     this.#maintenance = new Maintenance({
       parts,
+      keys,
       log: this.#log,
       streams,
       handles: this.#handles,
@@ -141,6 +147,7 @@ export class FileEventStore implements EventStore {
       lastTimestamp: () => this.#appender.lastTimestamp,
     })
     this.#appender = new Appender({
+      conditions: appendConditions(reading, this.#log),
       environment,
       settings,
       shapes: recovered.shapes,

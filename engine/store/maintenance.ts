@@ -16,6 +16,7 @@ import { StreamFlusher } from '../streams/stream-flush.js'
 import type { StreamState } from '../streams/stream-state.js'
 import { failureOfSync, failureOfWrite } from '../commit-log/write-failure.js'
 import { Checkpointer } from './checkpointer.js'
+import type { KeyKeeper } from './key-keeper.js'
 import type { StoreParts } from './store-parts.js'
 import { removeOrLeave, Settler } from './settler.js'
 import type { StoreStats } from './stats.js'
@@ -29,6 +30,7 @@ const FENCE_MS = 500
 
 export interface MaintenanceParts {
   readonly parts: StoreParts
+  readonly keys: KeyKeeper
   readonly log: CommitLog<StreamState>
   readonly streams: StreamDirectory
   readonly handles: ReadHandles
@@ -123,6 +125,7 @@ export class Maintenance {
     const { environment, recovered, logPath } = parts
     const { files } = environment
     this.#checkpointer.removeLeftovers()
+    this.#m.keys.startSoon()
     if (parts.report.clean) return this.#settleSoon()
     await secure(files, logPath, recovered.redone)
     if (recovered.directory.segments.length === 0) return
@@ -178,6 +181,7 @@ export class Maintenance {
     await this.#syncNames()
     this.#redo = placeOf(next)
     await this.#checkpointer.tryWrite(() => this.#state(false))
+    this.#m.keys.sealed(segment, full.end, next.base)
     this.#settler.add({ segment, end: next.base, names: () => this.#namesOf(segment) })
     this.#settler.startSoon()
   }
@@ -258,12 +262,14 @@ export class Maintenance {
 
   #state(clean: boolean): Checkpoint {
     const { parts, lastTimestamp } = this.#m
+    const keys = this.#m.keys.index
     return {
       epoch: parts.lock.epoch,
       clean,
       redo: this.#redo,
       settledPosition: Math.min(this.#settledPosition, this.#redo.position),
       lastTimestamp: lastTimestamp(),
+      keyedFrom: keys.keyedFrom ?? null,
       shapes: parts.recovered.shapes.definitions().map(({ id, keys }) => ({ id, keys })),
     }
   }
@@ -312,6 +318,7 @@ export class Maintenance {
   /** The writer failed: nothing more is written. */
   stop(): void {
     this.#stopped = true
+    this.#m.keys.stop()
     this.writeBehind.stop()
   }
 
@@ -329,6 +336,7 @@ export class Maintenance {
     try {
       await this.writeBehind.flush()
       await this.#closeSegment(segment)
+      await this.#m.keys.close(segment, segment?.end ?? 0, this.#m.position())
       await this.#checkpointer.write(() => this.#state(true))
     } finally {
       segment?.close()

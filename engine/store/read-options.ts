@@ -4,12 +4,13 @@ import type { TimeRange } from '../format/time-runs.js'
 import { MAX_FILTER_TYPES, MAX_NAME_BYTES, MAX_TYPE_BYTES } from '../limits.js'
 import type { EventFilterOptions } from '../types/event-filter-options.js'
 import type { ReadAllOptions, ReadStreamOptions } from '../types/event-store.js'
+import { checkQuery } from './query.js'
 import { checkKeys, oneOf, refuse, wholeNumber } from './option-checks.js'
 
 const FILTER_KEYS = ['types', 'correlationId', 'fromTime', 'toTime']
 const READ_STREAM_KEYS = new Set(['fromOffset', 'toOffset', 'limit', 'direction', 'signal', ...FILTER_KEYS])
-const READ_ALL_KEYS = new Set(['fromPosition', 'toPosition', 'limit', 'signal', 'category', ...FILTER_KEYS])
-const READ_CATEGORY_KEYS = new Set(['fromPosition', 'toPosition', 'limit', 'signal', ...FILTER_KEYS])
+const READ_ALL_KEYS = new Set(['fromPosition', 'toPosition', 'limit', 'signal', 'category', 'query', ...FILTER_KEYS])
+const READ_CATEGORY_KEYS = new Set(['fromPosition', 'toPosition', 'limit', 'signal', 'query', ...FILTER_KEYS])
 
 /** Checks the options. Returns what they filter by; undefined when all events are asked for. */
 export function checkReadStream(options: ReadStreamOptions): EventCriteria | undefined {
@@ -30,6 +31,7 @@ export function checkReadAll(options: ReadAllOptions): EventCriteria | undefined
   for (const name of ['fromPosition', 'toPosition', 'limit'] as const) {
     if (options[name] !== undefined) wholeNumber(options[name], name, what)
   }
+  if (options.query !== undefined) checkQuery(options.query, 'query', what)
   checkSignal(options.signal, what)
   const { category } = options
   if (category !== undefined) checkCategory(category, what)

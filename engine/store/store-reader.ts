@@ -1,6 +1,7 @@
 import { asIoError, type CorruptionError } from '../errors.js'
 import { type EventCriteria, EventFilter } from '../format/event-filter.js'
 import { streamKey } from '../format/names.js'
+import type { KeyIndex } from '../keys/key-index.js'
 import type { StreamCatalog } from '../streams/stream-catalog.js'
 import type { StoredEvent } from '../types/event.js'
 import type { EventReader, ReadAllOptions, ReadStreamOptions, StreamInfo } from '../types/event-store.js'
@@ -10,8 +11,11 @@ import type { CommitSignal } from './commit-signal.js'
 import { eventReader, type EventSource, type OpenSource } from './event-iterator.js'
 import { LogSource, type LogReading } from './log-source.js'
 import { openSubscription } from './open-subscription.js'
+import { CompiledQuery } from './query.js'
+import { QuerySource } from './query-source.js'
 import { checkReadAll, checkReadCategory, checkReadStream } from './read-options.js'
 import type { StreamReading } from './segment-cursor.js'
+import { RecordReader } from './record-reader.js'
 import { FirstOf, Selection } from './selection.js'
 import { BackwardStreamSource, ForwardStreamSource } from './stream-source.js'
 import { checkSubscribe } from './subscribe-options.js'
@@ -24,6 +28,7 @@ export interface StoreReading {
   readonly catalog: StreamCatalog
   readonly streams: StreamReading
   readonly log: LogReading
+  readonly keys: KeyIndex
   /** Position behind the last committed event. */
   readonly position: () => number
   /** Tells of what is committed from now on. */
@@ -65,6 +70,10 @@ export class StoreReader {
     assertOpen()
     const { signal } = options
     const asked = { ...options }
+    if (options.query !== undefined) {
+      const query = new CompiledQuery(options.query, this.#reading.keys.hasher)
+      return eventReader((pause) => this.#querySource(query, criteria, pause, asked), { signal, closed })
+    }
     const open: OpenSource =
       criteria === undefined
         ? () => this.#logSource(asked)
@@ -117,6 +126,24 @@ export class StoreReader {
     const { fromPosition = 0, toPosition = Infinity, limit = Infinity } = options
     const end = Math.min(this.#reading.position(), toPosition + 1, fromPosition + limit)
     return new LogSource(this.#reading.log, fromPosition, end, selection)
+  }
+
+  #querySource(
+    query: CompiledQuery,
+    criteria: EventCriteria | undefined,
+    pause: () => Promise<void>,
+    { fromPosition = 0, toPosition = Infinity, limit = Infinity }: ReadAllOptions,
+  ): EventSource {
+    const { keys, log, position } = this.#reading
+    const { decoder } = log
+    const records = new RecordReader(
+      log,
+      () => Infinity,
+      () => undefined,
+    )
+    const filter = criteria && new EventFilter(criteria, decoder)
+    const reading = { index: keys, records, decoder, filter, pause }
+    return new QuerySource(reading, query, fromPosition, Math.min(position(), toPosition + 1), limit)
   }
 
   /** Opens a source of the events that meet the criteria. The limit counts those, so the source itself has none. */

@@ -1,5 +1,6 @@
 import type { Durability } from './durability.js'
 import type { EventFilterOptions } from './event-filter-options.js'
+import type { Query } from './query.js'
 import type { ExpectedVersion, NewEvent, StoredEvent } from './event.js'
 import type { SubscribeOptions, Subscription } from './subscription.js'
 
@@ -19,13 +20,28 @@ export interface AppendResult {
   readonly timestamp: number
   /** What was waited for. */
   readonly durability: Durability
+  /** There when the commit id was known: nothing was written now, and this is the result of the first append. */
+  readonly isRepeat?: true
 }
 
-export interface AppendOptions {
-  /** What the stream must be like: its version, or 'any' (default), 'noStream', 'streamExists'. */
-  readonly expectedVersion?: ExpectedVersion | undefined
+/** What a commit may ask for, over one stream or several. */
+export interface CommitOptions {
   /** When the append is acknowledged. Default: that of the store. */
   readonly durability?: Durability | undefined
+  /**
+   * Makes the append safe to repeat: 1 to 255 bytes of UTF-8. If a commit with this id is stored, or on its way, nothing is written and
+   * its result is returned, whatever versions and queries say now; if that has other content, the append is refused.
+   */
+  readonly commitId?: string | undefined
+  /** Refuses the append if an event of the store matches, among those behind `after`. */
+  readonly failIfEventsMatch?: Query | undefined
+  /** Position of the last event that the decision knows of; only events behind it count. Default −1: all count. */
+  readonly after?: number | undefined
+}
+
+export interface AppendOptions extends CommitOptions {
+  /** What the stream must be like: its version, or 'any' (default), 'noStream', 'streamExists'. */
+  readonly expectedVersion?: ExpectedVersion | undefined
 }
 
 /** The events of one stream in a commit over several. */
@@ -35,9 +51,7 @@ export interface StreamAppend<Event extends NewEvent = NewEvent> {
   readonly expectedVersion?: ExpectedVersion | undefined
 }
 
-export interface AppendManyOptions {
-  readonly durability?: Durability | undefined
-}
+export type AppendManyOptions = CommitOptions
 
 export interface ReadStreamOptions extends EventFilterOptions {
   /** Where to start. Default: 0; backward: the last event. */
@@ -57,6 +71,8 @@ export interface ReadAllOptions extends EventFilterOptions {
   readonly fromPosition?: number | undefined
   /** Where to stop, included. Default: the last event. */
   readonly toPosition?: number | undefined
+  /** Only events that match, found by the index of tags: what a decision rests on. Default: all. */
+  readonly query?: Query | undefined
   /** Only events of streams whose names begin with this and a dash: `account` stands for `account-1`, `account-2` … */
   readonly category?: string | undefined
   /** At most so many events; with a filter, of those it takes. Default: all. */
@@ -86,7 +102,7 @@ export interface EventStore extends AsyncDisposable {
    * Appends events to a stream as one commit: all of them or none. Resolves when they are stored as `durability` says.
    * What the caller does to `events` afterwards has no effect. No events: nothing is written or created.
    *
-   * @throws AnnalsError ERR_VERSION_CONFLICT, ERR_INVALID_NAME, ERR_INVALID_EVENT, ERR_INVALID_ARGUMENT, ERR_TOO_LARGE,
+   * @throws AnnalsError ERR_VERSION_CONFLICT, ERR_QUERY_CONFLICT, ERR_COMMIT_ID_REUSED, ERR_INVALID_NAME, ERR_INVALID_EVENT, ERR_INVALID_ARGUMENT, ERR_TOO_LARGE,
    * ERR_OVERLOADED, ERR_CLOSED: nothing was written. ERR_NO_SPACE, ERR_IO, ERR_LOCK_LOST, ERR_OUTCOME_UNKNOWN: the
    * writer has failed; open the store again. ERR_WRITER_FAILED: it had failed before. ERR_CORRUPT: the stream is damaged.
    */

@@ -12,8 +12,9 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   lock: ['base', 'format', 'io'],
   'commit-log': ['base', 'format', 'io', 'segment', 'lock'],
   streams: ['base', 'format', 'io', 'segment', 'lock'],
-  recovery: ['base', 'format', 'io', 'segment', 'lock', 'commit-log', 'streams'],
-  store: ['base', 'format', 'io', 'segment', 'lock', 'commit-log', 'streams', 'recovery'],
+  keys: ['base', 'format', 'io', 'segment', 'commit-log'],
+  recovery: ['base', 'format', 'io', 'segment', 'lock', 'commit-log', 'streams', 'keys'],
+  store: ['base', 'format', 'io', 'segment', 'lock', 'commit-log', 'streams', 'keys', 'recovery'],
 }
 const ENGINE = [...Object.keys(LAYERS), 'index']
 

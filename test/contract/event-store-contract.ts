@@ -1,6 +1,8 @@
 import t from 'tap'
 import { appendContract } from './append-contract.js'
 import type { Capabilities, OpenStore } from './contract-support.js'
+import { commitIdContract } from './commit-id-contract.js'
+import { queryContract } from './query-contract.js'
 import { filterContract } from './filter-contract.js'
 import { readContract } from './read-contract.js'
 import { refusalContract } from './refusal-contract.js'
@@ -24,5 +26,7 @@ export function eventStoreContract(name: string, open: OpenStore, capabilities: 
   t.test(`${name}: reading`, async (t) => readContract(t, context))
   t.test(`${name}: filters`, async (t) => filterContract(t, context))
   t.test(`${name}: following`, async (t) => subscriptionContract(t, context))
+  t.test(`${name}: commit ids`, async (t) => commitIdContract(t, context))
+  t.test(`${name}: queries`, async (t) => queryContract(t, context))
   t.test(`${name}: refusals`, async (t) => refusalContract(t, context))
 }

@@ -21,11 +21,14 @@ import { memoryEnvironment } from '../../engine/io/memory-environment.js'
 import type { Environment } from '../../engine/io/file-system.js'
 import {
   defaultLimits,
+  MAX_COMMIT_ID_BYTES,
   MAX_DEPTH,
   MAX_NAME_BYTES,
   MAX_SHAPE_ID,
   MAX_SHAPE_KEY_BYTES,
   MAX_SHAPE_KEYS,
+  MAX_TAG_BYTES,
+  MAX_TAGS,
   MAX_TYPE_BYTES,
 } from '../../engine/limits.js'
 import { encodeEpochFile, RELEASED } from '../../engine/lock/epoch-file.js'
@@ -45,6 +48,7 @@ const LAYOUTS: Record<string, number> = {
   'engine/format/shape-record.ts': 2,
   'engine/format/sparse-index.ts': 1,
   'engine/format/stream-table.ts': 2,
+  'engine/format/key-file.ts': 3,
   'engine/lock/epoch-file.ts': 1,
 }
 const STORE_ID = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex')
@@ -209,6 +213,8 @@ t.test('the letters of the magic, the versions and the limits are those of the c
     'nesting of data and metadata': `${MAX_DEPTH} levels`,
     'keys of a shape': `1 to ${MAX_SHAPE_KEYS}, together ${bytes(MAX_SHAPE_KEY_BYTES)} bytes`,
     'shape id': `1 to ${bytes(MAX_SHAPE_ID)}`,
+    'commit id': `1 to ${MAX_COMMIT_ID_BYTES} bytes of UTF-8`,
+    'tags of an event': `${MAX_TAGS}, each 1 to ${MAX_TAG_BYTES} bytes of UTF-8`,
     'events of one commit': `1 to ${bytes(defaultLimits.commitEvents)} (by default, can be lowered)`,
     'bytes of one commit': bytes(2 ** 26),
     'bytes of one event': `${bytes(defaultLimits.eventBytes)} by default, at most those of a commit`,
@@ -270,6 +276,7 @@ t.test('the fields of a checkpoint are those that are written', (t) => {
     redo: { base: 0, epoch: 1, byte: 2 ** 40, sequence: 2, position: 3 },
     settledPosition: 3,
     lastTimestamp: 1_700_000_000_000,
+    keyedFrom: 7,
     shapes: [{ id: 1, keys: ['a'] }],
   }
   const verdict = decodeCheckpoint(encodeCheckpoint(STORE_ID, checkpoint), STORE_ID)

@@ -1,0 +1,212 @@
+import { join } from 'node:path'
+import type { LogDirectory, LogSegment } from '../commit-log/log-directory.js'
+import type { Window } from '../format/frame.js'
+import { KeyHasher } from '../format/key-hash.js'
+import type { FileSystem } from '../io/file-system.js'
+import type { ReadHandles } from '../segment/read-handles.js'
+import { BlockCache, KeyFile, type WrongKeyFile } from './key-file-reader.js'
+import { keyFileName, parseKeyFileName } from './key-names.js'
+import { addKeys } from './key-scan.js'
+import { KeylessSource, type KeySource, MemorySource, SegmentSource, type SegmentReading } from './key-source.js'
+
+/** Entries of one table in memory: tables are forgotten one by one when key files have taken over. */
+const TABLE_ENTRIES = 65_536
+
+export interface KeyIndexParts {
+  readonly files: FileSystem
+  readonly directory: LogDirectory
+  readonly handles: ReadHandles
+  readonly storeId: Buffer
+  /** Blocks of key files in memory. */
+  readonly cachedBlocks: number
+  /** Position behind the last event when the store was opened. */
+  readonly position: number
+  /** No event before this position has a commit id or tags; undefined: none at all. */
+  readonly keyedFrom: number | undefined
+  /** How many bytes of a segment count that was there when the store was opened or has been sealed since. */
+  readonly endOf: (segment: LogSegment) => number
+}
+
+/**
+ * Finds events by commit id, tag and type. Sealed log segments have key files; what was appended since is in memory. All of it is
+ * derived: a key file that is missing, or of other segments, or wrong where it is looked at, is made again from the log, and read past
+ * until it is. Nothing is read before somebody asks.
+ */
+export class KeyIndex {
+  readonly hasher: KeyHasher
+  readonly #parts: KeyIndexParts
+  readonly #reading: SegmentReading
+  readonly #cache: BlockCache
+  /** Sources below `#floor`, oldest first; undefined before the first question. */
+  #sealed: (SegmentSource | KeylessSource)[] | undefined
+  /** Tables of what is not in `#sealed`, oldest first. */
+  readonly #memory: MemorySource[]
+  #floor: number
+  #keyedFrom: number | undefined
+  #all: readonly KeySource[] | undefined
+
+  constructor(parts: KeyIndexParts) {
+    this.#parts = parts
+    this.hasher = new KeyHasher(parts.storeId)
+    this.#cache = new BlockCache(parts.cachedBlocks)
+    this.#reading = { handles: parts.handles, hasher: this.hasher, endOf: parts.endOf, lastTable: undefined }
+    this.#floor = parts.position
+    this.#keyedFrom = parts.keyedFrom
+    this.#memory = [new MemorySource(parts.position)]
+  }
+
+  /** Position before which no event has a commit id or tags; undefined while there is none. */
+  get keyedFrom(): number | undefined {
+    return this.#keyedFrom
+  }
+
+  /** Adds an event that was appended, by rising position, committed or not yet. */
+  add(window: Window, at: number, position: number): void {
+    this.#keyedFrom ??= position
+    let newest = this.#memory.at(-1)!
+    if (newest.table.size >= TABLE_ENTRIES) {
+      newest.end = position
+      newest = new MemorySource(position)
+      this.#memory.push(newest)
+      this.#all = undefined
+    }
+    addKeys(this.hasher, newest.table, window, at, -1)
+  }
+
+  /** Everything that answers, oldest first. */
+  sources(): readonly KeySource[] {
+    this.#all ??= [...this.#sealedSources(), ...this.#memory]
+    return this.#all
+  }
+
+  /** Segments whose keys are looked for in the log itself: their key files are missing or wrong. Oldest first. */
+  missing(): SegmentSource[] {
+    return this.#sealedSources().filter(
+      (source): source is SegmentSource => source instanceof SegmentSource && source.file === undefined,
+    )
+  }
+
+  /** Segments with key files of their own or in common, oldest first. */
+  withFiles(): SegmentSource[] {
+    return this.#sealedSources().filter(
+      (source): source is SegmentSource => source instanceof SegmentSource && source.file !== undefined,
+    )
+  }
+
+  /** A source for segments, to make their key file from. */
+  sourceOf(segments: readonly LogSegment[], end: number, tier: number): SegmentSource {
+    return new SegmentSource(this.#reading, segments, end, tier, undefined)
+  }
+
+  /** Returns a source with the key file that has just been written for it. */
+  opened({ segments, end, tier }: SegmentSource): SegmentSource {
+    return new SegmentSource(this.#reading, segments, end, tier, this.#open(segments[0]!, tier))
+  }
+
+  pathOf(first: LogSegment, tier: number): string {
+    return join(this.#parts.directory.path, keyFileName(first, tier))
+  }
+
+  /** The log segment up to `end` is sealed. With `source` its key file stands for it, without there is nothing in it. */
+  seal(segment: LogSegment, end: number, source: SegmentSource | undefined): void {
+    const sealed = this.#sealed
+    if (sealed !== undefined) {
+      // The segment may have been gone on in: what was known of its beginning is in the new one.
+      const before = sealed
+        .filter(({ from }) => from < segment.base)
+        .map((known) => (known.end > segment.base ? new KeylessSource(known.from, segment.base) : known))
+      this.#sealed = [...before, source ?? new KeylessSource(segment.base, end)]
+    }
+    this.#floor = end
+    while (this.#memory.length > 1 && this.#memory[0]!.end <= end) this.#memory.shift()
+    this.#all = undefined
+  }
+
+  /** Replaces sources that follow each other by others of the same stretch. */
+  replace(old: readonly SegmentSource[], ...by: readonly SegmentSource[]): void {
+    const sealed = this.#sealed
+    if (sealed === undefined) return
+    const first = sealed.indexOf(old[0]!)
+    if (first < 0 || old.some((source, i) => sealed[first + i] !== source)) return
+    this.#sealed = sealed.toSpliced(first, old.length, ...by)
+    if (old.some((source) => source === this.#reading.lastTable?.source)) this.#reading.lastTable = undefined
+    this.#all = undefined
+  }
+
+  /** A key file is wrong: its segments are looked through in the log until each has a new one. */
+  distrust({ path }: WrongKeyFile): void {
+    const wrong = this.withFiles().find(({ file }) => file!.path === path)
+    if (wrong === undefined) return
+    const { segments, end } = wrong
+    const singles = segments.map(
+      (segment, i) => new SegmentSource(this.#reading, [segment], segments[i + 1]?.base ?? end, 0, undefined),
+    )
+    this.replace([wrong], ...singles)
+  }
+
+  /** Key files in the folder of the log that nothing counts on any more. */
+  leftovers(): string[] {
+    const used = new Set(this.withFiles().map(({ file }) => file!.path))
+    const { files, directory } = this.#parts
+    return files
+      .list(directory.path)
+      .filter((name) => parseKeyFileName(name) !== undefined || name.endsWith('.new'))
+      .map((name) => join(directory.path, name))
+      .filter((path) => !used.has(path))
+  }
+
+  #sealedSources(): readonly (SegmentSource | KeylessSource)[] {
+    this.#sealed ??= this.#find()
+    return this.#sealed
+  }
+
+  /** Finds the key files of the segments below the floor. Those of the highest tiers cover most and are taken first. */
+  #find(): (SegmentSource | KeylessSource)[] {
+    const { directory, files } = this.#parts
+    const segments = directory.segments.filter(({ base }) => base < this.#floor)
+    const endAt = (i: number): number => segments[i + 1]?.base ?? this.#floor
+    const keyed = segments.findIndex((_, i) => endAt(i) > (this.#keyedFrom ?? Infinity))
+    if (keyed < 0) return this.#floor === 0 ? [] : [new KeylessSource(0, this.#floor)]
+    const found: SegmentSource[] = []
+    const taken = new Array<boolean>(segments.length).fill(false)
+    const byBase = new Map(segments.map(({ base }, i) => [base, i]))
+    const names = files
+      .list(directory.path)
+      .map((name) => parseKeyFileName(name))
+      .filter((name) => name !== undefined)
+      .sort((a, b) => b.tier - a.tier || a.base - b.base)
+    for (const { base, epoch, tier } of names) {
+      const first = byBase.get(base)
+      if (first === undefined || segments[first]!.epoch !== epoch) continue
+      const file = this.#open(segments[first]!, tier)
+      const count = file?.head.segments.length ?? 0
+      if (file === undefined || count === 0 || taken.slice(first, first + count).includes(true)) continue
+      const covered = segments.slice(first, first + count)
+      if (!this.#isOf(file, covered, endAt(first + count - 1))) continue
+      taken.fill(true, first, first + count)
+      found.push(new SegmentSource(this.#reading, covered, endAt(first + count - 1), tier, file))
+    }
+    for (const [i, segment] of segments.entries()) {
+      if (i < keyed || taken[i]) continue
+      found.push(new SegmentSource(this.#reading, [segment], endAt(i), 0, undefined))
+    }
+    found.sort((a, b) => a.from - b.from)
+    const start = found[0]!.from
+    return start === 0 ? found : [new KeylessSource(0, start), ...found]
+  }
+
+  #open(first: LogSegment, tier: number): KeyFile | undefined {
+    const { storeId, handles } = this.#parts
+    return KeyFile.open(this.pathOf(first, tier), storeId, handles, this.#cache)
+  }
+
+  /** Tells whether a key file is of these segments as they are now. */
+  #isOf({ head }: KeyFile, segments: readonly LogSegment[], end: number): boolean {
+    if (head.segments.length !== segments.length || head.end !== end) return false
+    const same = head.segments.every(({ base, epoch }, i) => {
+      const segment = segments[i]!
+      return segment.base === base && segment.epoch === epoch
+    })
+    return same && head.lastBytes === this.#parts.endOf(segments.at(-1)!)
+  }
+}

@@ -1,0 +1,145 @@
+import type { LogSegment } from '../commit-log/log-directory.js'
+import { HEADER_FIXED_BYTES } from '../format/file-header.js'
+import type { KeyHasher } from '../format/key-hash.js'
+import type { ReadHandles } from '../segment/read-handles.js'
+import type { KeyFile } from './key-file-reader.js'
+import { eventsOf, KeyCollector } from './key-scan.js'
+import { type KeyPlace, KeyTable } from './key-table.js'
+
+/** The places of one key in a stretch of positions, by rising position. */
+export interface KeyRange {
+  readonly count: number
+  /** Throws WrongKeyFile. */
+  at(i: number): KeyPlace
+  /** The key file that says so; undefined: memory or the log itself. */
+  readonly path?: string
+}
+
+/** Answers where keys are in a stretch of positions. */
+export interface KeySource {
+  readonly from: number
+  /** Position behind its last event. */
+  readonly end: number
+  /** Log segments with entries for their types; none where types are not known, and have to be read from the events. */
+  readonly typed: readonly LogSegment[]
+  /** Returns the places of a hash with positions in `from` … `end − 1`. Throws WrongKeyFile, CorruptionError. */
+  range(high: number, low: number, from: number, end: number): KeyRange
+}
+
+const NOTHING: KeyRange = {
+  count: 0,
+  at() {
+    throw new RangeError('there is no such place')
+  },
+}
+
+function listed(places: readonly KeyPlace[]): KeyRange {
+  return places.length === 0 ? NOTHING : { count: places.length, at: (i) => places[places.length - 1 - i]! }
+}
+
+/** Keys of events that no key file covers yet. */
+export class MemorySource implements KeySource {
+  readonly from: number
+  end = Infinity
+  readonly typed = []
+  readonly table = new KeyTable()
+
+  constructor(from: number) {
+    this.from = from
+  }
+
+  range(high: number, low: number, from: number, end: number): KeyRange {
+    return listed(this.table.find(high, low, from, end))
+  }
+}
+
+/** A stretch of the log from before the first event with a key. */
+export class KeylessSource implements KeySource {
+  readonly from: number
+  readonly end: number
+  readonly typed = []
+
+  constructor(from: number, end: number) {
+    this.from = from
+    this.end = end
+  }
+
+  range(): KeyRange {
+    return NOTHING
+  }
+}
+
+/** What log segments need to be read for their keys. */
+export interface SegmentReading {
+  readonly handles: ReadHandles
+  readonly hasher: KeyHasher
+  /** How many bytes of a segment count. */
+  readonly endOf: (segment: LogSegment) => number
+  /** The table made last of a segment without a key file: memory for one of them, whatever their number. */
+  lastTable: { readonly source: SegmentSource; readonly table: KeyTable } | undefined
+}
+
+/** Log segments that follow each other, and the key file of them; while that is missing, they are read whenever they are asked. */
+export class SegmentSource implements KeySource {
+  readonly segments: readonly LogSegment[]
+  readonly from: number
+  readonly end: number
+  readonly tier: number
+  readonly #reading: SegmentReading
+  readonly file: KeyFile | undefined
+
+  constructor(
+    reading: SegmentReading,
+    segments: readonly LogSegment[],
+    end: number,
+    tier: number,
+    file: KeyFile | undefined,
+  ) {
+    this.#reading = reading
+    this.segments = segments
+    this.from = segments[0]!.base
+    this.end = end
+    this.tier = tier
+    this.file = file
+  }
+
+  get typed(): readonly LogSegment[] {
+    return this.segments
+  }
+
+  range(high: number, low: number, from: number, end: number): KeyRange {
+    const { file } = this
+    if (file === undefined) return listed(this.#tableNow().find(high, low, from, end))
+    if (!file.mayHave(high, low)) return NOTHING
+    const first = file.lowerBound(high, low, from)
+    if (file.placeAt(first, high, low) === undefined) return NOTHING
+    const count = file.lowerBound(high, low, end) - first
+    return count <= 0 ? NOTHING : { count, at: (i) => file.placeAt(first + i, high, low)!, path: file.path }
+  }
+
+  /** Reads the events of its segments into a table, in steps. */
+  *collect(): Generator<void, KeyTable> {
+    const { handles, hasher, endOf } = this.#reading
+    const table = new KeyTable()
+    for (const segment of this.segments) {
+      const collector = new KeyCollector(hasher, table)
+      yield* eventsOf(handles, segment.path, HEADER_FIXED_BYTES, endOf(segment), (window, at, byte) =>
+        collector.add(window, at, byte),
+      )
+      collector.finish()
+    }
+    return table
+  }
+
+  #tableNow(): KeyTable {
+    const { lastTable } = this.#reading
+    if (lastTable?.source === this) return lastTable.table
+    const steps = this.collect()
+    for (;;) {
+      const step = steps.next()
+      if (step.done !== true) continue
+      this.#reading.lastTable = { source: this, table: step.value }
+      return step.value
+    }
+  }
+}

@@ -1,0 +1,120 @@
+import { join } from 'node:path'
+import type { LogDirectory, LogSegment } from '../commit-log/log-directory.js'
+import type { Window } from '../format/frame.js'
+import { KeyHasher } from '../format/key-hash.js'
+import { BlockCache, KeyFile, WrongKeyFile } from '../keys/key-file-reader.js'
+import { parseKeyFileName } from '../keys/key-names.js'
+import { KeyCollector } from '../keys/key-scan.js'
+import { KeyTable } from '../keys/key-table.js'
+import { ReadHandles } from '../segment/read-handles.js'
+import { report, type VerifyContext } from './verify-context.js'
+
+const CACHED_BLOCKS = 256
+const OPEN_FILES = 16
+
+/** A key file, and how many of its entries the log has confirmed. */
+interface Checked {
+  readonly file: KeyFile
+  confirmed: number
+  wrong: boolean
+}
+
+/**
+ * Compares key files with the log while that is read: each must have the entries of its segments and no others. One that is missing, or goes
+ * less far than its last segment does now, is no finding: nobody believes it, and it is made again.
+ */
+export class KeyFileCheck {
+  readonly #context: VerifyContext
+  readonly #handles: ReadHandles
+  readonly #hasher: KeyHasher
+  readonly #checked: Checked[] = []
+  #covering: readonly Checked[] = []
+  #table: KeyTable | undefined
+  #collector: KeyCollector | undefined
+
+  constructor(context: VerifyContext, directory: LogDirectory) {
+    const { environment, storeId, pace } = context
+    this.#context = context
+    this.#handles = new ReadHandles(environment.files, OPEN_FILES)
+    this.#hasher = new KeyHasher(storeId)
+    const cache = new BlockCache(CACHED_BLOCKS)
+    for (const name of environment.files.list(directory.path)) {
+      if (parseKeyFileName(name) === undefined) continue
+      const path = join(directory.path, name)
+      const file = KeyFile.open(path, storeId, this.#handles, cache)
+      pace.files++
+      if (file !== undefined && isWhole(file)) this.#checked.push({ file, confirmed: 0, wrong: false })
+      else if (environment.files.stat(path) !== undefined) this.#report(path, 'the key file is damaged')
+    }
+    this.#handles.close()
+  }
+
+  segment({ base, epoch }: LogSegment): void {
+    this.#covering = this.#checked.filter(({ file }) =>
+      file.head.segments.some((known) => known.base === base && known.epoch === epoch),
+    )
+    this.#table = this.#covering.length > 0 ? new KeyTable() : undefined
+    this.#collector = this.#table && new KeyCollector(this.#hasher, this.#table)
+  }
+
+  event(window: Window, at: number, byte: number): void {
+    this.#collector?.add(window, at, byte)
+  }
+
+  finished({ base }: LogSegment, end: number, whole: boolean): void {
+    const table = this.#table
+    if (table === undefined) return
+    if (whole) this.#collector!.finish()
+    for (const checked of this.#covering) {
+      const { head } = checked.file
+      const last = head.segments.at(-1)!.base === base
+      if (checked.wrong || !whole || (last && head.lastBytes !== end)) checked.wrong = true
+      else if (!this.#has(checked, table)) this.#blame(checked, 'the key file does not say where the events are')
+      else if (last && checked.confirmed !== head.entries) this.#blame(checked, 'the key file has entries of no event')
+    }
+    this.#handles.close()
+    this.#table = undefined
+    this.#collector = undefined
+  }
+
+  #has(checked: Checked, table: KeyTable): boolean {
+    let right = true as boolean
+    const { file } = checked
+    try {
+      for (let entry = 0; entry < table.size; entry++) {
+        if (!right) return false
+        table.visit(entry, (high, low, position, byte) => {
+          const found = file.mayHave(high, low)
+            ? file.placeAt(file.lowerBound(high, low, position), high, low)
+            : undefined
+          right = found?.position === position && found.byte === byte
+        })
+      }
+    } catch (error) {
+      if (!(error instanceof WrongKeyFile)) throw error
+      return this.#context.environment.files.stat(file.path) === undefined // merged meanwhile
+    }
+    checked.confirmed += table.size
+    return right
+  }
+
+  #blame(checked: Checked, message: string): void {
+    checked.wrong = true
+    this.#report(checked.file.path, message)
+  }
+
+  #report(path: string, message: string): void {
+    report(this.#context, 'derived', 'I11', path, 0, message)
+  }
+}
+
+/** Tells whether every block is as it was written. */
+function isWhole(file: KeyFile): boolean {
+  try {
+    for (let entry = 0; entry < file.head.entries;) entry = file.eachOfBlock(entry, () => undefined)
+    return true
+  } catch (error) {
+    if (error instanceof WrongKeyFile) return false
+    throw error
+  }
+}

@@ -1,0 +1,125 @@
+import type { LogSegment } from '../commit-log/log-directory.js'
+import { CorruptionError } from '../errors.js'
+import { KeyBuilder } from '../keys/key-builder.js'
+import { WrongKeyFile } from '../keys/key-file-reader.js'
+import { KeyIndex } from '../keys/key-index.js'
+import type { SegmentSource } from '../keys/key-source.js'
+import type { ReadHandles } from '../segment/read-handles.js'
+import type { StoreParts } from './store-parts.js'
+
+const START_AFTER_MS = 1000
+
+/**
+ * Keeps the index of keys in step with the log, behind the appends: makes the key file of each segment that is sealed, and those that
+ * are missing, and merges them. A store without commit ids and tags has none of it. No failure here concerns an append: what could
+ * not be written is looked for in the log.
+ */
+export class KeyKeeper {
+  readonly index: KeyIndex
+  readonly #parts: StoreParts
+  readonly #builder: KeyBuilder
+  /** Bytes that count of segments; of others their size. */
+  readonly #ends: Map<string, number>
+  #work: Promise<void> = Promise.resolve()
+  #closing = false
+  #stopped = false
+
+  constructor(parts: StoreParts, handles: ReadHandles) {
+    this.#parts = parts
+    const { environment, recovered, settings, storeId } = parts
+    this.#ends = new Map(recovered.ends)
+    const endOf = ({ path }: LogSegment): number => this.#ends.get(path) ?? handles.get(path).size()
+    this.index = new KeyIndex({
+      files: environment.files,
+      directory: recovered.directory,
+      handles,
+      storeId,
+      cachedBlocks: settings.limits.keyBlocks,
+      position: recovered.position,
+      keyedFrom: recovered.keyedFrom,
+      endOf,
+    })
+    const { limits } = settings
+    this.#builder = new KeyBuilder({ environment, limits, storeId, handles, index: this.index, endOf })
+  }
+
+  /** What was done since the store was opened. */
+  get figures(): { readonly built: number; readonly merged: number } {
+    return this.#builder
+  }
+
+  /** Makes what is missing, a while after opening. */
+  startSoon(): void {
+    if (this.index.keyedFrom === undefined) return
+    this.#parts.environment.after(START_AFTER_MS, () => this.#then(() => this.#makeMissing()))
+  }
+
+  /** A log segment of so many bytes is full, and up to `end` everything is committed. */
+  sealed(segment: LogSegment, bytes: number, end: number): void {
+    this.#then(async () => {
+      await this.#seal(segment, bytes, end)
+      await this.#builder.mergeAll(() => this.#closing || this.#stopped)
+    })
+  }
+
+  /** The store is closed with this as its last segment. */
+  async close(segment: LogSegment | undefined, bytes: number, end: number): Promise<void> {
+    this.#closing = true
+    if (segment !== undefined) this.#then(() => this.#seal(segment, bytes, end))
+    await this.#work
+  }
+
+  /** Nothing more is written. */
+  stop(): void {
+    this.#stopped = true
+  }
+
+  async #seal(segment: LogSegment, bytes: number, end: number): Promise<void> {
+    this.#ends.set(segment.path, bytes)
+    const { keyedFrom } = this.index
+    if (keyedFrom === undefined || keyedFrom >= end) return this.index.seal(segment, end, undefined)
+    const source = this.index.sourceOf([segment], end, 0)
+    const built = await this.#built(source, () => this.#stopped)
+    this.index.seal(segment, end, built ?? source)
+  }
+
+  async #makeMissing(): Promise<void> {
+    const stopped = (): boolean => this.#closing || this.#stopped
+    if (stopped()) return
+    this.#builder.removeLeftovers()
+    for (const source of this.index.missing()) {
+      const built = await this.#built(source, stopped)
+      if (stopped()) return
+      if (built !== undefined) this.index.replace([source], built)
+    }
+    await this.#builder.mergeAll(stopped)
+  }
+
+  async #built(source: SegmentSource, stopped: () => boolean): Promise<SegmentSource | undefined> {
+    try {
+      return await this.#builder.build(source, stopped)
+    } catch (error) {
+      if (isHarmless(error)) return undefined
+      throw error
+    }
+  }
+
+  /** One after another, whatever becomes of each. */
+  #then(work: () => Promise<void>): void {
+    this.#work = this.#work.then(async () => {
+      if (this.#stopped) return
+      try {
+        await work()
+      } catch (error) {
+        if (error instanceof WrongKeyFile) this.index.distrust(error)
+        else if (!isHarmless(error)) throw error
+      }
+    })
+    this.#work.catch(() => {}) // told to who closes the store
+  }
+}
+
+/** What the disk refuses, and damage of the log, which whoever looks there is told of. */
+function isHarmless(error: unknown): boolean {
+  return error instanceof CorruptionError || (error as NodeJS.ErrnoException).syscall !== undefined
+}
