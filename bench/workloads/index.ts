@@ -5,6 +5,7 @@ import { bulk } from './bulk.js'
 import { open } from './open.js'
 import { randomOffset, randomStream } from './random.js'
 import { globalRead, scan } from './scan.js'
+import { subscribe } from './subscribe.js'
 
 /** All workloads by name, in the order they are run. */
 export const workloads: Readonly<Record<string, Workload>> = {
@@ -20,6 +21,7 @@ export const workloads: Readonly<Record<string, Workload>> = {
   'global-read': globalRead,
   'random-stream': randomStream,
   'random-offset': randomOffset,
+  subscribe,
   // Last: killed writers leave more in the data sets than they were loaded with.
   open,
 }

@@ -1,5 +1,5 @@
 import type { Test } from 'tap'
-import type { EventStore, StoredEvent, SubscribeOptions, Subscription } from '../../engine/index.js'
+import type { EventStore, NewEvent, StoredEvent, SubscribeOptions, Subscription } from '../../engine/index.js'
 import { collect, type ContractContext, numbered } from './contract-support.js'
 
 /** What following promises. */
@@ -105,6 +105,38 @@ export function subscriptionContract(t: Test, { open, capabilities }: ContractCo
       (await Promise.all(loops)).map((events) => events.map(({ stream }) => stream)),
       [['a-', 'a-b', 'a-b-c', 'a-bc-1'], ['a-b-c'], ['é-1']],
     )
+  })
+
+  t.test('[R13] [R11] filters by type and correlation id hold for what is there and for what comes', async (t) => {
+    await using store = await open()
+    const some = (from: number): NewEvent[] =>
+      Array.from({ length: 30 }, (_, i) => ({
+        type: ['A', 'B', 'C'][i % 3]!,
+        data: { n: from + i },
+        metadata: { correlationId: `c-${i % 2}` },
+      }))
+    await store.append('s-1', some(0))
+    await store.append('t-1', some(30))
+    await settle?.(store)
+    const cases: [SubscribeOptions, (n: number) => boolean][] = [
+      [{ types: ['A', 'C'] }, (n) => n % 3 !== 1],
+      [{ types: ['B'], stream: 's-1' }, (n) => n % 3 === 1 && n % 60 < 30],
+      [{ correlationId: 'c-1', category: 't' }, (n) => n % 2 === 1 && n % 60 >= 30],
+      [{ correlationId: 'c-0', types: ['A'] }, (n) => n % 6 === 0],
+    ]
+    const loops = cases.map(([options, wanted]) => {
+      const expected = Array.from({ length: 120 }, (_, n) => n).filter(wanted)
+      return { options, expected, found: take(store.subscribe(options), expected.length) }
+    })
+    const none = store.subscribe({ types: ['X'] })
+    const nothing = none.next()
+    await store.append('s-1', some(60))
+    const { position } = await store.append('t-1', some(90))
+    for (const { options, expected, found } of loops) t.same((await found).map(nOf), expected, JSON.stringify(options))
+    await until(() => none.position === position + 1)
+    t.ok(none.isCaughtUp, 'what is passed over is looked at once')
+    await none.close()
+    t.equal((await nothing).done, true)
   })
 
   t.test('[R13] position is a checkpoint: going on from it misses nothing and repeats nothing', async (t) => {
@@ -382,6 +414,9 @@ export function subscriptionContract(t: Test, { open, capabilities }: ContractCo
       { stream: 'a', fromOffset: '1' },
       { stream: 'a', fromOffset: 1, fromPosition: 1 },
       { onCaughtUp: 'yes' },
+      { types: 'A' },
+      { types: [] },
+      { correlationId: 7 },
       { signal: {} },
     ]
     for (const options of bad) {

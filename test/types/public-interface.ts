@@ -15,6 +15,7 @@ import {
   openMemoryStore,
   type StoredEvent,
   type StoreStats,
+  type Subscription,
   VersionConflictError,
 } from '../../engine/index.js'
 
@@ -70,6 +71,23 @@ export async function appending(store: EventStore): Promise<void> {
   await store.appendMany([], { expectedVersion: 1 })
   // @ts-expect-error: results are read-only
   result.version = 7
+}
+
+export async function following(store: EventStore): Promise<void> {
+  const subscription = store.subscribe<StoredAccountEvent>({ category: 'account', fromPosition: 'end', types: ['A'] })
+  assertType<Same<typeof subscription, Subscription<StoredAccountEvent>>>()
+  for await (const event of subscription) assertType<Same<typeof event, StoredAccountEvent>>()
+  for await (const batch of subscription.batches(10)) assertType<Same<typeof batch, StoredAccountEvent[]>>()
+  await using all: Subscription = store.subscribe()
+  const place: [number, number, boolean] = [all.position, all.lag, all.isCaughtUp]
+  assertType<Same<typeof place, [number, number, boolean]>>()
+  store.subscribe({ stream: 'a', fromOffset: 3, onCaughtUp: (position) => position.toFixed(), signal: undefined })
+  // @ts-expect-error: only 'end' is a word for a place
+  store.subscribe({ fromPosition: 'start' })
+  // @ts-expect-error: no such option
+  store.subscribe({ limit: 3 })
+  // @ts-expect-error: a checkpoint is not set, one subscribes from it
+  all.position = 7
 }
 
 export function unions(): void {

@@ -25,6 +25,9 @@ const INTERESTS: readonly SubscribeOptions[] = [
   { category: 'a-b' },
   { category: 'b' },
   { category: 'none' },
+  { types: ['U'] },
+  { types: ['U', 'Last'], category: 'a' },
+  { types: ['T'], stream: STREAMS[0] },
   ...STREAMS.slice(0, 6).map((stream) => ({ stream })),
 ]
 
@@ -70,11 +73,12 @@ class Race {
 
   #missing(all: readonly StoredEvent[]): string | undefined {
     for (const { options, found } of this.#followers) {
-      const { stream, category, fromPosition = 0 } = options
+      const { stream, category, types, fromPosition = 0 } = options
       const wanted = all.filter(
         (event) =>
           event.position >= (fromPosition as number) &&
           (stream === undefined || event.stream === stream) &&
+          (types === undefined || types.includes(event.type)) &&
           (category === undefined || event.stream.startsWith(`${category}-`)),
       )
       const [want, got] = [wanted, found].map((events) => events.map(({ id, position }) => `${position} ${id}`))
@@ -92,7 +96,7 @@ class Race {
       const durability = random.pick(['fsync', 'os', 'interval'] as const)
       const events = (): { type: string; data: unknown }[] =>
         Array.from({ length: 1 + random.below(random.chance(0.1) ? 90 : 3) }, () => ({
-          type: 'T',
+          type: random.pick(['T', 'T', 'U']),
           data: random.below(99),
         }))
       const appending = random.chance(0.2)
