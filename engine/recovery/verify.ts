@@ -5,6 +5,7 @@ import { type Checkpoint, CHECKPOINT_FILE, decodeCheckpoint, MAX_CHECKPOINT_BYTE
 import { parseHeader } from '../format/file-header.js'
 import { windowOf } from '../format/frame.js'
 import { parseLogFileName } from '../format/names.js'
+import { parseKeyFileName } from '../keys/key-names.js'
 import type { Environment, FileSystem } from '../io/file-system.js'
 import { readFileSync } from '../io/transfer.js'
 import { parseEpochFile } from '../lock/epoch-file.js'
@@ -234,7 +235,8 @@ function noteForeign(context: VerifyContext, directory: string): void {
   }
   for (const name of listOf(files, directory)) if (!ENTRIES.has(name)) note(join(directory, name))
   for (const name of listOf(files, context.logPath)) {
-    if (parseLogFileName(name) === undefined) note(join(context.logPath, name))
+    if (parseLogFileName(name) === undefined && parseKeyFileName(name.replace(/\.new$/, '')) === undefined)
+      note(join(context.logPath, name))
   }
 }
 

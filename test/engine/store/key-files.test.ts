@@ -1,0 +1,227 @@
+import t, { type Test } from 'tap'
+import type { FileEventStore, NewEvent, OpenOptions } from '../../../engine/index.js'
+import { KEY_BLOCK_BYTES } from '../../../engine/format/key-file.js'
+import { KeyHasher } from '../../../engine/format/key-hash.js'
+import { KeyFileWriter } from '../../../engine/keys/key-file-writer.js'
+import { parseKeyFileName } from '../../../engine/keys/key-names.js'
+import { datas, TestMachine } from './test-machine.js'
+
+const options: OpenOptions = {
+  durability: 'os',
+  limits: { logSegmentBytes: 4096, groupBytes: 4096, streamSegmentBytes: 100_000, indexIntervalBytes: 512 },
+}
+const COMMITS = 400
+
+const eventsOf = (n: number): NewEvent[] => [
+  { type: n % 50 === 0 ? 'Rare' : 'Usual', data: n, tags: [`n:${n}`, `tenth:${n % 10}`] },
+  { type: 'Usual', data: -n },
+]
+
+/** Appends commits `from` … with an id each. */
+async function fill(store: FileEventStore, from: number, to: number): Promise<void> {
+  for (let n = from; n < to; n++) await store.append(`s${n % 9}`, eventsOf(n), { commitId: `c${n}` })
+}
+
+/** A closed store of some thirty log segments. */
+async function filled(): Promise<TestMachine> {
+  const machine = new TestMachine()
+  const store = await machine.open(options)
+  await fill(store, 0, COMMITS)
+  await store.close()
+  return machine
+}
+
+function keyFiles(machine: TestMachine): string[] {
+  const names = machine.environment.files.list('/store/log')
+  return names
+    .filter((name) => parseKeyFileName(name) !== undefined)
+    .sort()
+    .map((name) => `/store/log/${name}`)
+}
+
+/** Every id is known, others are not, and queries find what they should. */
+async function assertAnswers(t: Test, store: FileEventStore, stride = 1): Promise<void> {
+  for (let n = 0; n < COMMITS; n += stride) {
+    const { isRepeat, position } = await store.append(`s${n % 9}`, eventsOf(n), { commitId: `c${n}` })
+    if (isRepeat !== true || position !== 2 * n + 1) t.fail(`commit ${n} is not known`)
+  }
+  t.same(
+    await datas(store.readAll({ query: { items: [{ tags: ['tenth:3', 'n:233'] }, { tags: ['n:8'] }] } })),
+    [8, 233],
+    'tags',
+  )
+  const rare = Array.from({ length: COMMITS / 50 }, (_, i) => 50 * i)
+  t.same(await datas(store.readAll({ query: { items: [{ types: ['Rare'] }] } })), rare, 'types')
+  const decide = (tag: string): Promise<unknown> =>
+    store.append('x', [], { failIfEventsMatch: { items: [{ types: ['Rare'], tags: [tag] }] } })
+  await t.rejects(decide('tenth:0'), { code: 'ERR_QUERY_CONFLICT', position: 2 * (COMMITS - 50) })
+  await decide('tenth:1')
+}
+
+/** A store that a caller closes without having written: the files stay as the test made them. */
+async function check(t: Test, machine: TestMachine, stride: number): Promise<void> {
+  const store = await machine.open(options)
+  await assertAnswers(t, store, stride)
+  await store.close()
+}
+
+t.test('[C2] sealed log segments have key files, which are merged by eights', async (t) => {
+  const machine = await filled()
+  const files = keyFiles(machine)
+  t.ok(machine.find('.log').length > 20)
+  t.ok(files.some((path) => path.endsWith('.key1')))
+  t.ok(files.filter((path) => path.endsWith('.key')).length < 8 + 2)
+  t.ok(files.length < machine.find('.log').length / 2)
+  t.same(machine.find('.new'), [])
+  await check(t, machine, 1)
+  const store = await machine.open(options)
+  t.same((await store.verify()).findings, [])
+  await store.close()
+})
+
+t.test('a store without commit ids and tags has no key files, and none from before the first', async (t) => {
+  const machine = new TestMachine()
+  let store = await machine.open(options)
+  for (let n = 0; n < 100; n++) await store.append('plain', [{ type: 'Plain', data: 'x'.repeat(100) }])
+  await store.close()
+  t.same(keyFiles(machine), [])
+  store = await machine.open(options)
+  machine.files.record()
+  t.notOk((await store.append('a', [{ type: 'T' }], { commitId: 'first' })).isRepeat)
+  t.same(
+    machine.files.trace!.filter(({ kind, path }) => kind === 'read' && path.endsWith('.log')),
+    [],
+    'nothing is read for the first id',
+  )
+  await store.close()
+  t.equal(keyFiles(machine).length, 1)
+  store = await machine.open(options)
+  t.ok((await store.append('a', [{ type: 'T' }], { commitId: 'first' })).isRepeat)
+  await store.close()
+})
+
+t.test('[F3] key files that were deleted are made again, byte by byte, in the background', async (t) => {
+  const machine = await filled()
+  const singles = keyFiles(machine).filter((path) => path.endsWith('.key'))
+  const before = singles.map((path) => machine.contents(path))
+  for (const path of keyFiles(machine)) machine.remove(path)
+  const waiting: (() => void)[] = []
+  const store = await machine.open(options, {
+    after: (_, callback) => {
+      waiting.push(callback)
+      return { cancel: () => undefined }
+    },
+  })
+  await assertAnswers(t, store, 40)
+  for (const callback of waiting.splice(0)) callback()
+  for (let i = 0; i < 2000 && keyFiles(machine).filter((path) => path.endsWith('.key1')).length < 3; i++) {
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+  await assertAnswers(t, store)
+  await store.close()
+  for (const [i, path] of singles.entries()) t.ok(machine.contents(path).equals(before[i]!), path)
+})
+
+t.test('[C2] [fault 49] no key file that is missing, short, torn or of another segment hides a commit', async (t) => {
+  const machine = await filled()
+  const files = keyFiles(machine)
+  const originals = new Map(files.map((path) => [path, machine.contents(path)]))
+  const restore = (): void => {
+    for (const path of keyFiles(machine)) if (!originals.has(path)) machine.remove(path)
+    for (const [path, bytes] of originals) machine.write(path, bytes)
+  }
+  const damages: [string, (bytes: Buffer, other: Buffer) => Buffer | undefined][] = [
+    ['missing', () => undefined],
+    ['empty', () => Buffer.alloc(0)],
+    ['without its last block', (bytes) => bytes.subarray(0, -KEY_BLOCK_BYTES)],
+    ['cut in its head', (bytes) => bytes.subarray(0, 130)],
+    ['zeros', (bytes) => Buffer.alloc(bytes.length)],
+    ['noise', (bytes) => Buffer.from(bytes.map((_, i) => (i * 7919) & 0xff))],
+    ['that of another segment', (_, other) => other],
+    [
+      'zeros in its last block',
+      (bytes) => Buffer.concat([bytes.subarray(0, -KEY_BLOCK_BYTES), Buffer.alloc(KEY_BLOCK_BYTES)]),
+    ],
+  ]
+  for (const [name, damage] of damages) {
+    t.comment(name)
+    for (const [i, path] of files.entries()) {
+      const made = damage(originals.get(path)!, originals.get(files[(i + 1) % files.length]!)!)
+      if (made === undefined) machine.remove(path)
+      else machine.write(path, made)
+    }
+    await check(t, machine, 7)
+    restore()
+  }
+  for (const [path, bytes] of originals) {
+    for (let bit = 0; bit < 8 * bytes.length; bit += 8 * 397 + 3) {
+      const flipped = Buffer.from(bytes)
+      flipped[bit >> 3]! ^= 1 << (bit & 7)
+      machine.write(path, flipped)
+      await check(t, machine, 61)
+    }
+    restore()
+  }
+})
+
+t.test('[fault 49] a key file with a right checksum that names other places is noticed and replaced', async (t) => {
+  const machine = await filled()
+  const storeId = machine.contents('/store/annals').subarray(20, 36)
+  const hasher = new KeyHasher(storeId)
+  const logs = machine.find('.log')
+  for (const path of keyFiles(machine)) machine.remove(path)
+  for (const [i, log] of logs.entries()) {
+    const { base, epoch } = parseKeyFileName(`${log.slice(log.lastIndexOf('/') + 1, -4)}.key`)!
+    const end = i + 1 < logs.length ? Number(logs[i + 1]!.slice(-31, -15)) : 2 * COMMITS
+    const subject = { segments: [{ base, epoch }], lastBytes: machine.contents(log).length, end }
+    const entries: [number, number, number][] = []
+    for (let position = base + (base % 2); position < end; position += 2) {
+      hasher.hashText(1, `c${position / 2}`)
+      entries.push([hasher.high, hasher.low, position])
+    }
+    entries.sort((a, b) => a[0] - b[0] || a[1] - b[1])
+    const name = log.replace(/\.log$/, '.key')
+    const writer = new KeyFileWriter(machine.environment.files, name, storeId, subject, entries.length, 1e6)
+    for (const [high, low, position] of entries) writer.add(high, low, position, 97)
+    await writer.finish()
+  }
+  const store = await machine.open(options)
+  t.equal((await store.verify()).findings.filter(({ severity }) => severity === 'derived').length, logs.length)
+  for (let n = 0; n < COMMITS; n++) {
+    t.ok((await store.append(`s${n % 9}`, eventsOf(n), { commitId: `c${n}` })).isRepeat)
+  }
+  await store.close()
+})
+
+t.test(
+  '[C2] a new commit id costs no read in most cases, a known one a few, whatever the number of segments',
+  async (t) => {
+    const machine = await filled()
+    const store = await machine.open(options)
+    await store.append('x', [{ type: 'T' }], { commitId: 'opens the key files' })
+    machine.files.record()
+    for (let n = 0; n < 200; n++) await store.append('x', [{ type: 'T' }], { commitId: `new ${n}` })
+    const reads = (): number => machine.files.trace!.filter(({ kind }) => kind === 'read').length
+    t.ok(reads() < 100, `${reads()} reads for 200 new ids`)
+    machine.files.record()
+    for (let n = 0; n < 100; n++) await store.append(`s${n % 9}`, eventsOf(n), { commitId: `c${n}` })
+    t.ok(reads() < 1000, `${reads()} reads for 100 known ids`)
+    await store.close()
+  },
+)
+
+t.test(
+  '[C2] a commit id in a damaged log segment without a key file makes appends with ids fail, and hides nothing',
+  async (t) => {
+    const machine = await filled()
+    for (const path of keyFiles(machine)) machine.remove(path)
+    const log = machine.find('.log')[3]!
+    const bytes = machine.contents(log)
+    bytes[bytes.length >> 1]! ^= 1
+    machine.write(log, bytes)
+    const store = await machine.open(options)
+    await t.rejects(store.append('x', [{ type: 'T' }], { commitId: 'new' }), { code: 'ERR_CORRUPT', file: log })
+    await store.append('x', [{ type: 'T' }])
+    await store.close()
+  },
+)
