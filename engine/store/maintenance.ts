@@ -128,7 +128,8 @@ export class Maintenance {
     this.#m.keys.startSoon()
     if (parts.report.clean) return this.#settleSoon()
     await secure(files, logPath, recovered.redone)
-    if (recovered.directory.segments.length === 0) return
+    // An empty log has to be pinned too: a writer before, stopped until now, could still put its first segment there.
+    if (recovered.directory.segments.length === 0 && parts.lock.previousEpoch === 0) return
     for (const segment of recovered.empty) recovered.directory.remove(segment)
     await completion((done) => log.startSegment(recovered.position, done))
     const segment = log.segment!

@@ -16,9 +16,12 @@ export interface SimulatedProcess {
 
 let processes = 0
 
-/** Returns the environment of a new process; all earlier ones are dead to it. */
-export function simulatedProcess(files: FileSystem, seed: number): SimulatedProcess {
-  const pid = 1000 + ++processes
+/**
+ * Returns the environment of a new process; all earlier ones are dead to it.
+ *
+ * @param pid Default: one that no other process of this run has, so that what happens also depends on how many there were.
+ */
+export function simulatedProcess(files: FileSystem, seed: number, pid = 1000 + ++processes): SimulatedProcess {
   // No two processes make the same ids, or they would take each other's locks.
   const random = new SeededRandom(seed * 100_003 + pid)
   let time = 0

@@ -32,8 +32,13 @@ export interface Session {
   readonly process: SimulatedProcess
 }
 
-export async function openSession(files: FileSystem, seed: number, options: OpenOptions = TINY): Promise<Session> {
-  const process = simulatedProcess(files, seed)
+export async function openSession(
+  files: FileSystem,
+  seed: number,
+  options: OpenOptions = TINY,
+  pid?: number,
+): Promise<Session> {
+  const process = simulatedProcess(files, seed, pid)
   return { store: await openStore(process.environment, STORE_PATH, options), process }
 }
 

@@ -75,6 +75,7 @@ export class FaultyFileSystem implements FileSystem {
   #selected = 0
   #sinceFaults = 0
   #frozen = false
+  #held: (() => void)[] | undefined
 
   constructor(inner: FileSystem, faults: Faults = {}) {
     this.#inner = inner
@@ -100,6 +101,18 @@ export class FaultyFileSystem implements FileSystem {
    */
   freeze(): void {
     this.#frozen = true
+  }
+
+  /** From now on no call that takes its time comes back, as if the process were stopped; those come when it goes on. */
+  pause(): void {
+    this.#held ??= []
+  }
+
+  /** The process goes on. */
+  resume(): void {
+    const held = this.#held ?? []
+    this.#held = undefined
+    for (const call of held) call()
   }
 
   /** Paths and modes of the handles that are open. */
@@ -211,7 +224,8 @@ export class FaultyFileSystem implements FileSystem {
   /** @internal Calls back in a later turn, when its time has come; never after a freeze. */
   end(fate: Fate, done: Counted, error: NodeJS.ErrnoException | null, bytes = 0): void {
     const call = () => {
-      if (!this.#frozen) done(error, bytes)
+      if (this.#held !== undefined) this.#held.push(call)
+      else if (!this.#frozen) done(error, bytes)
     }
     if (fate.delay !== undefined) setTimeout(call, fate.delay)
     else if (fate.error) setImmediate(call)
