@@ -115,7 +115,7 @@ export class FileEventStore implements EventStore {
       assertOpen: () => this.#assertOpen(),
       streams: {
         directory: streams,
-        indexes: new IndexCache(streams),
+        indexes: new IndexCache(streams, this.#handles, limits),
         handles: this.#handles,
         slabs,
         decoder,

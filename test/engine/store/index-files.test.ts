@@ -51,6 +51,25 @@ t.test('[F3] long segments of streams and of the log have index files', async (t
   await store.close()
 })
 
+t.test('[F3] an index that is missing or wrong is made from its segment once, and not for each read', async (t) => {
+  for (const spoil of [
+    (machine: TestMachine, path: string) => machine.remove(path),
+    (machine: TestMachine, path: string) => machine.write(path, Buffer.from('rubbish')),
+  ]) {
+    const machine = await filled()
+    for (const path of machine.find('.idx', '/store/streams')) spoil(machine, path)
+    const store = await machine.open(options)
+    for (const from of [11, 700, 901]) t.same(await range(store, from), countUp(3, from))
+    for (const from of [11, 700, 901, 555]) {
+      machine.files.record()
+      t.same(await range(store, from), countUp(3, from))
+      const reads = machine.files.trace!.filter(({ kind }) => kind === 'read')
+      t.ok(reads.reduce((sum, { length }) => sum + length!, 0) <= 2 * INTERVAL, `offset ${from}`)
+    }
+    await store.close()
+  }
+})
+
 t.test('[F3] [R3] a read at an offset reads at most one index interval more than it needs', async (t) => {
   const machine = await filled()
   const store = await machine.open(options)
