@@ -14,6 +14,7 @@ import type { OpenOptions } from './store/options.js'
 
 export type { FileEventStore } from './store/file-event-store.js'
 export type { OpenOptions } from './store/options.js'
+export { causedBy, type CausedBy } from './store/caused-by.js'
 export type { StoreStats } from './store/stats.js'
 export type { RecoveryReport } from './recovery/recover.js'
 export type { Finding, Severity, VerifyReport } from './recovery/findings.js'
@@ -42,6 +43,8 @@ export type {
   CommitOptions,
   EventReader,
   EventStore,
+  ListedStream,
+  ListStreamsOptions,
   ReadAllOptions,
   ReadStreamOptions,
   StreamAppend,

@@ -91,6 +91,11 @@ export class StreamTableBuilder {
     return this.#ordinals.keys()
   }
 
+  /** Names whose hash is wanted. */
+  *namesWhere(isWanted: (hash: number) => boolean): Generator<string> {
+    for (const [name, ordinal] of this.#ordinals) if (isWanted(this.#hashes[ordinal]!)) yield name
+  }
+
   /** Encodes the content that follows the file header. */
   encode(): Buffer {
     const allNames = [...this.#ordinals.keys()]
@@ -168,8 +173,14 @@ export class StreamTable {
     return undefined
   }
 
-  *names(): Generator<string> {
+  names(): Generator<string> {
+    return this.namesWhere(() => true)
+  }
+
+  /** Names whose hash is wanted. */
+  *namesWhere(isWanted: (hash: number) => boolean): Generator<string> {
     for (let i = 0; i < this.#streams; i++) {
+      if (!isWanted(this.#window.view.getUint32(this.#entry(i), true))) continue
       const [start, end] = this.#nameRange(i)
       yield this.#window.bytes.toString('utf8', start, end)
     }

@@ -4,9 +4,9 @@ import type { StoredEvent } from '../types/event.js'
 import { turn } from './write-behind.js'
 
 /** Where an iteration takes its events from, some at a time. */
-export interface EventSource {
+export interface EventSource<Event = StoredEvent> {
   /** Returns the next events, at most `most`; none at the end. Ready events come without a promise. */
-  next(most: number): StoredEvent[] | Promise<StoredEvent[]>
+  next(most: number): Event[] | Promise<Event[]>
 }
 
 export interface IterationContext {

@@ -25,6 +25,8 @@ import type {
   AppendResult,
   EventReader,
   EventStore,
+  ListedStream,
+  ListStreamsOptions,
   ReadAllOptions,
   ReadStreamOptions,
   StreamAppend,
@@ -113,6 +115,8 @@ export class FileEventStore implements EventStore {
       damage: recovered.report.damage,
       closed: () => this.#closed,
       assertOpen: () => this.#assertOpen(),
+      unsettled: () => unsettled.segments,
+      load: (key) => unsettled.load(key),
       streams: {
         directory: streams,
         indexes: new IndexCache(streams, this.#handles, limits),
@@ -201,6 +205,10 @@ export class FileEventStore implements EventStore {
 
   streamInfo(stream: string): Promise<StreamInfo> {
     return this.#reader.streamInfo(stream)
+  }
+
+  listStreams(options?: ListStreamsOptions): AsyncIterable<ListedStream> {
+    return this.#reader.listStreams(options)
   }
 
   /**

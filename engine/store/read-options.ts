@@ -1,9 +1,9 @@
 import { InvalidArgumentError, quote } from '../errors.js'
-import type { EventCriteria } from '../format/event-filter.js'
+import { categoryPrefix, type EventCriteria } from '../format/event-filter.js'
 import type { TimeRange } from '../format/time-runs.js'
 import { MAX_FILTER_TYPES, MAX_NAME_BYTES, MAX_TYPE_BYTES } from '../limits.js'
 import type { EventFilterOptions } from '../types/event-filter-options.js'
-import type { ReadAllOptions, ReadStreamOptions } from '../types/event-store.js'
+import type { ListStreamsOptions, ReadAllOptions, ReadStreamOptions } from '../types/event-store.js'
 import { checkQuery } from './query.js'
 import { checkKeys, oneOf, refuse, wholeNumber } from './option-checks.js'
 
@@ -11,6 +11,8 @@ const FILTER_KEYS = ['types', 'correlationId', 'fromTime', 'toTime']
 const READ_STREAM_KEYS = new Set(['fromOffset', 'toOffset', 'limit', 'direction', 'signal', ...FILTER_KEYS])
 const READ_ALL_KEYS = new Set(['fromPosition', 'toPosition', 'limit', 'signal', 'category', 'query', ...FILTER_KEYS])
 const READ_CATEGORY_KEYS = new Set(['fromPosition', 'toPosition', 'limit', 'signal', 'query', ...FILTER_KEYS])
+
+const LIST_STREAMS_KEYS = new Set(['prefix', 'category', 'signal'])
 
 /** Checks the options. Returns what they filter by; undefined when all events are asked for. */
 export function checkReadStream(options: ReadStreamOptions): EventCriteria | undefined {
@@ -43,6 +45,19 @@ export function checkReadCategory(category: string, options: Omit<ReadAllOptions
   const what = 'read the category'
   checkCategory(category, what)
   checkKeys(options, READ_CATEGORY_KEYS, what)
+}
+
+/** Checks the options. Returns what names must begin with. */
+export function checkListStreams(options: ListStreamsOptions): readonly string[] {
+  const what = 'list the streams'
+  checkKeys(options, LIST_STREAMS_KEYS, what)
+  const { prefix, category, signal } = options
+  if (prefix !== undefined && (typeof prefix !== 'string' || !prefix.isWellFormed())) {
+    refuse(`Cannot ${what}: prefix is no string that a name could begin with`)
+  }
+  if (category !== undefined) checkCategory(category, what)
+  checkSignal(signal, what)
+  return [...(prefix === undefined ? [] : [prefix]), ...(category === undefined ? [] : [categoryPrefix(category)])]
 }
 
 /** A category is the beginning of a stream name, so it is what a name is; a dash follows. */

@@ -1,5 +1,4 @@
 import { CorruptionError } from '../errors.js'
-import type { EventDecoder } from '../format/event-record.js'
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import { FRAME_EVENT, FRAME_KIND, type Window } from '../format/frame.js'
 import { findEntry, type IndexEntry } from '../format/sparse-index.js'
@@ -18,19 +17,25 @@ import type { Selection } from './selection.js'
 /** Bytes of the first read of a stream: small streams in one read, and no more than needed where a few events are wanted. */
 const FIRST_BYTES = 64 * 1024
 
+/** What is made of a record: an event, or less. */
+export interface RecordDecoder<Event> {
+  /** Decodes the frame of an event that fits. Throws ValueFormatError. */
+  decode(window: Window, start: number, length: number, stream?: string): Event
+}
+
 /** What reading streams needs; one per store. */
-export interface StreamReading {
+export interface StreamReading<Event = StoredEvent> {
   readonly directory: StreamDirectory
   readonly indexes: IndexCache
   readonly handles: ReadHandles
   readonly slabs: Slabs
-  readonly decoder: EventDecoder
+  readonly decoder: RecordDecoder<Event>
   readonly limits: Limits
 }
 
 /** Reads the segments of one stream from an offset on, as far as it is flushed. */
-export class SegmentCursor {
-  readonly #reading: StreamReading
+export class SegmentCursor<Event = StoredEvent> {
+  readonly #reading: StreamReading<Event>
   readonly #state: StreamState
   #reader: FrameReader | undefined
   #path = ''
@@ -47,7 +52,7 @@ export class SegmentCursor {
 
   /** `wanted`: how many events at most. `endByte`: nothing behind it is read. Default: what counts of the segment. */
   constructor(
-    reading: StreamReading,
+    reading: StreamReading<Event>,
     state: StreamState,
     offset: number,
     wanted: number,
@@ -66,8 +71,8 @@ export class SegmentCursor {
    * Returns events from `offset` on, at most `most`, below `end`, which is flushed. Empty only when `end` is reached, or when it is
    * time for a selection to pause.
    */
-  next(most: number, end: number): StoredEvent[] | Promise<StoredEvent[]> {
-    const events: StoredEvent[] = []
+  next(most: number, end: number): Event[] | Promise<Event[]> {
+    const events: Event[] = []
     try {
       while (events.length === 0 && this.offset < end && this.#selection?.due !== true) {
         const ready = this.#ready()
@@ -86,7 +91,7 @@ export class SegmentCursor {
   }
 
   /** What looks like damage may be an index that names the middle of a record: then the segment is read from its beginning. */
-  #failed(error: unknown, most: number, end: number): StoredEvent[] | Promise<StoredEvent[]> {
+  #failed(error: unknown, most: number, end: number): Event[] | Promise<Event[]> {
     if (!this.#seeking || !(error instanceof CorruptionError)) return this.#rethrow(error)
     this.#restart()
     return this.next(most, end)
@@ -148,7 +153,7 @@ export class SegmentCursor {
     })
   }
 
-  #decode(events: StoredEvent[], most: number, end: number): void {
+  #decode(events: Event[], most: number, end: number): void {
     const { key } = this.#state
     const { decoder } = this.#reading
     const reader = this.#reader!
@@ -212,8 +217,8 @@ export class SegmentCursor {
 }
 
 /** Decodes an event, unless a selection does not take it. */
-export function decodeAt(
-  decoder: EventDecoder,
+export function decodeAt<Event>(
+  decoder: RecordDecoder<Event>,
   window: Window,
   at: number,
   length: number,
@@ -221,7 +226,7 @@ export function decodeAt(
   file: string,
   base: number,
   selection: Selection | undefined,
-): StoredEvent | undefined {
+): Event | undefined {
   try {
     if (selection?.takes(window, at) === false) return undefined
     return decoder.decode(window, at, length, stream)
@@ -232,7 +237,7 @@ export function decodeAt(
 }
 
 /** Returns the index of a segment: the live one, or that of a sealed one from its file; empty where there is none. */
-export function indexOf(reading: StreamReading, state: StreamState, base: number): readonly IndexEntry[] {
+export function indexOf(reading: StreamReading<unknown>, state: StreamState, base: number): readonly IndexEntry[] {
   if (state.last?.base === base) return state.last.index?.builder.entries ?? []
   return reading.indexes.get(state.key, base)
 }

@@ -2,9 +2,15 @@ import { asIoError, type CorruptionError } from '../errors.js'
 import { type EventCriteria, EventFilter } from '../format/event-filter.js'
 import { streamKey } from '../format/names.js'
 import type { KeyIndex } from '../keys/key-index.js'
-import type { StreamCatalog } from '../streams/stream-catalog.js'
 import type { StoredEvent } from '../types/event.js'
-import type { EventReader, ReadAllOptions, ReadStreamOptions, StreamInfo } from '../types/event-store.js'
+import type {
+  EventReader,
+  ListedStream,
+  ListStreamsOptions,
+  ReadAllOptions,
+  ReadStreamOptions,
+  StreamInfo,
+} from '../types/event-store.js'
 import type { SubscribeOptions, Subscription } from '../types/subscription.js'
 import { AbortListeners } from './abort-listeners.js'
 import type { CommitSignal } from './commit-signal.js'
@@ -13,10 +19,10 @@ import { LogSource, type LogReading } from './log-source.js'
 import { openSubscription } from './open-subscription.js'
 import { CompiledQuery } from './query.js'
 import { QuerySource } from './query-source.js'
-import { checkReadAll, checkReadCategory, checkReadStream } from './read-options.js'
-import type { StreamReading } from './segment-cursor.js'
+import { checkListStreams, checkReadAll, checkReadCategory, checkReadStream } from './read-options.js'
 import { RecordReader } from './record-reader.js'
 import { FirstOf, Selection } from './selection.js'
+import { StreamInfos, type StreamInfosParts } from './stream-infos.js'
 import { BackwardStreamSource, ForwardStreamSource } from './stream-source.js'
 import { checkSubscribe } from './subscribe-options.js'
 
@@ -24,9 +30,7 @@ import { checkSubscribe } from './subscribe-options.js'
 const NOTHING: EventSource = { next: () => [] }
 
 /** What reading a store needs, whoever writes to it. */
-export interface StoreReading {
-  readonly catalog: StreamCatalog
-  readonly streams: StreamReading
+export interface StoreReading extends StreamInfosParts {
   readonly log: LogReading
   readonly keys: KeyIndex
   /** Position behind the last committed event. */
@@ -44,9 +48,11 @@ export interface StoreReading {
 export class StoreReader {
   readonly #reading: StoreReading
   readonly #aborts = new AbortListeners()
+  readonly #infos: StreamInfos
 
   constructor(reading: StoreReading) {
     this.#reading = reading
+    this.#infos = new StreamInfos(reading)
   }
 
   readStream<Event = StoredEvent>(stream: string, options: ReadStreamOptions = {}): EventReader<Event> {
@@ -101,11 +107,23 @@ export class StoreReader {
       this.#reading.assertOpen()
       const state = this.#reading.catalog.get(stream)
       return state.damage === undefined
-        ? Promise.resolve({ stream, version: state.version })
+        ? this.#infos.of(state).catch((error: unknown) => Promise.reject(asIoError(error, 'read the stream')))
         : Promise.reject(state.damage)
     } catch (error) {
       return Promise.reject(asIoError(error, 'read the stream'))
     }
+  }
+
+  listStreams(options: ListStreamsOptions = {}): AsyncIterable<ListedStream> {
+    const prefixes = checkListStreams(options)
+    const { assertOpen } = this.#reading
+    assertOpen()
+    const { signal } = options
+    const check = (): void => {
+      if (signal?.aborted === true) throw signal.reason
+      assertOpen()
+    }
+    return { [Symbol.asyncIterator]: () => this.#infos.list(prefixes, check) }
   }
 
   #streamSource(stream: string, options: ReadStreamOptions, selection?: Selection): EventSource {

@@ -22,7 +22,7 @@ export interface StreamInfosParts {
   readonly streams: StreamReading
   /** Log segments whose events may not be in stream segments. */
   readonly unsettled: () => readonly UnsettledSegment[]
-  /** Loads a stream of which everything is in its files, without keeping it. */
+  /** Loads a stream without keeping it. */
   readonly load: (key: StreamKey) => StreamState
 }
 
@@ -67,10 +67,13 @@ export class StreamInfos {
     if (nameless !== undefined) throw asIoError(nameless, 'list the streams')
   }
 
+  /** A stream that is only looked at is not kept: a listing must not drive out those that are in use. */
   async #listed(name: string): Promise<ListedStream | undefined> {
-    let state: StreamState | undefined
+    const { catalog, load, streams } = this.#parts
+    const known = catalog.peek(name)
+    let state = known
     try {
-      state = this.#stateOf(streamKey(name))
+      state ??= load(streamKey(name))
       const info = await this.of(state)
       if (state.damage !== undefined) return { ...info, damage: state.damage }
       return info.version === 0 ? undefined : info
@@ -78,17 +81,9 @@ export class StreamInfos {
       if (!(error instanceof CorruptionError)) throw asIoError(error, 'list the streams')
       const nothing = { firstTimestamp: undefined, lastTimestamp: undefined, bytes: 0, segments: 0 }
       return { stream: name, version: state?.version ?? 0, ...nothing, damage: error }
+    } finally {
+      if (known === undefined && state !== undefined) streams.slabs.release(state.tail, state.tail.length)
     }
-  }
-
-  /** A stream that is only looked at is not kept: a listing must not drive out those that are in use. */
-  #stateOf(key: StreamKey): StreamState {
-    const { catalog, unsettled, load } = this.#parts
-    const known = catalog.peek(key.name)
-    if (known !== undefined) return known
-    // What an earlier session left unsettled is taken up as at any first use, and waits for the flush then.
-    const waits = unsettled().some(({ table }) => table().lookup(key) !== undefined)
-    return waits ? catalog.get(key.name) : load(key)
   }
 
   #namesIn(shard: number, failed: (error: unknown) => void): Set<string> {

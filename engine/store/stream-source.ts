@@ -16,14 +16,14 @@ const INDEX_COST = 64
 const BACKWARD_BYTES = 64 * 1024
 
 /** Reads a stream forward: flushed events from its segments, the others from memory, seamlessly while a flush runs. */
-export class ForwardStreamSource implements EventSource {
-  readonly #reading: StreamReading
+export class ForwardStreamSource<Event = StoredEvent> implements EventSource<Event> {
+  readonly #reading: StreamReading<Event>
   readonly #state: StreamState
   readonly #end: number
   readonly #untilDamage: boolean
   readonly #selection: Selection | undefined
   #offset: number
-  #cursor: SegmentCursor | undefined
+  #cursor: SegmentCursor<Event> | undefined
   /** Offset behind the last event that the cursor is to find: Infinity, or that of a run of a time. */
   #runEnd = Infinity
   /** Where to go on should the index that named this run turn out wrong; undefined when none did. */
@@ -33,7 +33,7 @@ export class ForwardStreamSource implements EventSource {
 
   /** Reads `from` … `end − 1`; of these the events that a selection takes. `part`: what may be missing behind it is not asked for. */
   constructor(
-    reading: StreamReading,
+    reading: StreamReading<Event>,
     state: StreamState,
     from: number,
     end: number,
@@ -53,7 +53,7 @@ export class ForwardStreamSource implements EventSource {
     return this.#offset >= this.#end
   }
 
-  next(most: number): StoredEvent[] | Promise<StoredEvent[]> {
+  next(most: number): Event[] | Promise<Event[]> {
     const selection = this.#selection
     if (selection === undefined) return this.done ? this.#finish() : this.#some(most)
     while (!this.done) {
@@ -66,7 +66,7 @@ export class ForwardStreamSource implements EventSource {
   }
 
   /** Returns the next events. With a selection there may be none yet. */
-  #some(most: number): StoredEvent[] | Promise<StoredEvent[]> {
+  #some(most: number): Event[] | Promise<Event[]> {
     const { flushed } = this.#state
     if (this.#offset >= flushed) {
       this.#cursor = undefined
@@ -86,14 +86,14 @@ export class ForwardStreamSource implements EventSource {
     }
   }
 
-  #count(events: StoredEvent[]): StoredEvent[] {
+  #count(events: Event[]): Event[] {
     this.#offset = this.#cursor!.offset
     if (this.#before !== undefined) this.#before = this.#offset
     return events
   }
 
   /** What looks like damage may be an index that names another place: then the segment is read without it. */
-  #failed(error: unknown): StoredEvent[] {
+  #failed(error: unknown): Event[] {
     if (this.#before === undefined || !(error instanceof CorruptionError)) throw error
     this.#distrusted = this.#baseOf(this.#before)
     this.#offset = this.#before
@@ -140,10 +140,10 @@ export class ForwardStreamSource implements EventSource {
     return base
   }
 
-  #fromMemory(most: number): StoredEvent[] {
+  #fromMemory(most: number): Event[] {
     const { slabs, decoder } = this.#reading
     const { tail, flushed, key } = this.#state
-    const events: StoredEvent[] = []
+    const events: Event[] = []
     const selection = this.#selection
     for (; events.length < most && this.#offset < this.#end && selection?.due !== true; this.#offset++) {
       const window = slabs.find(tail[this.#offset - flushed]!)
@@ -155,7 +155,7 @@ export class ForwardStreamSource implements EventSource {
   }
 
   /** Events may be missing behind the last one: then the read ends with an error and not in silence. */
-  #finish(): StoredEvent[] {
+  #finish(): Event[] {
     if (this.#untilDamage && this.#state.damage !== undefined) throw this.#state.damage
     return []
   }

@@ -50,6 +50,13 @@ export class StreamCatalog {
     return this.#states.get(name)
   }
 
+  /** Names of the streams in memory that have events and whose files are in a shard. */
+  namesIn(shard: number): string[] {
+    const names: string[] = []
+    for (const [name, { key, version }] of this.#states) if (version > 0 && key.shard === shard) names.push(name)
+    return names
+  }
+
   /** Second chance: what was used since the last time goes to the end of the line. A batch at a time, so that it is cheap per stream. */
   #forgetSome(): void {
     this.#forgetting = false

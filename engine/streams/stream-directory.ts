@@ -1,11 +1,28 @@
 import { join } from 'node:path'
 import { AnnalsError, quote } from '../errors.js'
 import { encodeHeader } from '../format/file-header.js'
-import { parseStreamFileName, shardName, SHARDS, type StreamKey, streamFileName } from '../format/names.js'
+import {
+  parseStreamFileName,
+  shardName,
+  SHARDS,
+  type StreamKey,
+  streamFileName,
+  unescapeName,
+} from '../format/names.js'
 import type { Done, FileHandle, FileSystem } from '../io/file-system.js'
 import { isSystemError } from '../io/system-error.js'
 
 const NONE: ReadonlySet<string> = new Set()
+
+/** A stream as its file names tell of it. */
+export interface FoundStream {
+  /** As `StreamKey.path`. */
+  readonly stem: string
+  /** Undefined when the file name holds only the beginning of it. */
+  readonly name: string | undefined
+  /** Path of one of its segments. */
+  readonly segment: string
+}
 
 /** Where stream files are: `streams/<shard>/<escaped name>@<base>.seg`, and `.idx` for the index. */
 export class StreamDirectory {
@@ -30,7 +47,12 @@ export class StreamDirectory {
   checkShard(key: StreamKey): void {
     const shard = key.path.slice(0, 2)
     if (this.#checkedShards.has(shard)) return
-    const path = join(this.path, shard)
+    this.#isThere(join(this.path, shard))
+    this.#checkedShards.add(shard)
+  }
+
+  /** Tells whether a shard is there. Throws ERR_IO when it is no folder. */
+  #isThere(path: string): boolean {
     const found = this.files.stat(path)
     if (found !== undefined && found.kind !== 'directory') {
       throw new AnnalsError(
@@ -38,7 +60,7 @@ export class StreamDirectory {
         `Cannot use ${quote(path)}: it is no folder but a link or a file; put the folder back`,
       )
     }
-    this.#checkedShards.add(shard)
+    return found !== undefined
   }
 
   segmentPath(key: StreamKey, base: number): string {
@@ -158,6 +180,21 @@ export class StreamDirectory {
       })
     }
     next()
+  }
+
+  /** Lists the streams with files in a shard. Throws ERR_IO. */
+  streamsIn(shard: number): Iterable<FoundStream> {
+    const folder = join(this.path, shardName(shard))
+    const found = new Map<string, FoundStream>()
+    if (!this.#isThere(folder)) return []
+    for (const file of this.files.list(folder)) {
+      const parsed = parseStreamFileName(file)
+      if (parsed?.suffix !== '.seg' || found.has(parsed.escaped)) continue
+      const { escaped } = parsed
+      const stem = `${shardName(shard)}/${escaped}`
+      found.set(escaped, { stem, name: unescapeName(escaped), segment: join(folder, file) })
+    }
+    return found.values()
   }
 
   /** Names of the shards that exist. */

@@ -1,3 +1,4 @@
+import type { CorruptionError } from '../errors.js'
 import type { Durability } from './durability.js'
 import type { EventFilterOptions } from './event-filter-options.js'
 import type { Query } from './query.js'
@@ -87,10 +88,33 @@ export interface EventReader<Event = StoredEvent> extends AsyncIterable<Event> {
   batches(size: number): AsyncIterable<Event[]>
 }
 
+/** What is known of a stream without reading it. */
 export interface StreamInfo {
   readonly stream: string
   /** Number of events; 0: there is no such stream. */
   readonly version: number
+  /** Timestamps of its first and its last event, milliseconds since the epoch; undefined where there is none. */
+  readonly firstTimestamp: number | undefined
+  readonly lastTimestamp: number | undefined
+  /** Bytes of its segment files. Events that are in the log only are not counted until they are flushed. */
+  readonly bytes: number
+  /** Number of its segment files; 0 while its events are in the log only. */
+  readonly segments: number
+}
+
+/** A stream as `listStreams` finds it. */
+export interface ListedStream extends StreamInfo {
+  /** Set when the stream is damaged: what is said of it may fall short. Others are listed all the same. */
+  readonly damage?: CorruptionError | undefined
+}
+
+export interface ListStreamsOptions {
+  /** Only streams whose names begin with this. */
+  readonly prefix?: string | undefined
+  /** Only streams of this category: whose names begin with it and a dash. */
+  readonly category?: string | undefined
+  /** Ends the listing: it then rejects with the signal's reason. */
+  readonly signal?: AbortSignal | undefined
 }
 
 /**
@@ -120,8 +144,14 @@ export interface EventStore extends AsyncDisposable {
    * is first iterated over. Throws InvalidArgumentError, ERR_CLOSED; with 'end' for a stream also ERR_CORRUPT, ERR_IO.
    */
   subscribe<Event = StoredEvent>(options?: SubscribeOptions): Subscription<Event>
-  /** Tells the version of a stream. */
+  /** Tells how many events a stream has, from when they are, and what they take. Rejects with ERR_CORRUPT, ERR_IO, ERR_CLOSED. */
   streamInfo(stream: string): Promise<StreamInfo>
+  /**
+   * Lists streams, each once, in no particular order: those that exist when it begins, and perhaps some that come meanwhile. What is known of
+   * each is found out when it is its turn. Iterating throws ERR_IO, ERR_CLOSED; ERR_CORRUPT at the end, when a file does not
+   * tell which stream it is of.
+   */
+  listStreams(options?: ListStreamsOptions): AsyncIterable<ListedStream>
   /** Ends appends under way and gives everything back. Closing twice is a no-op. */
   close(): Promise<void>
 }

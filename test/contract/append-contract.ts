@@ -20,10 +20,10 @@ export function appendContract(t: Test, { open, capabilities }: ContractContext)
 
   t.test('[A1] the first append creates the stream', async (t) => {
     await using store = await open()
-    t.same(await store.streamInfo('a'), { stream: 'a', version: 0 })
+    t.equal((await store.streamInfo('a')).version, 0)
     await store.append('a', numbered(1))
-    t.same(await store.streamInfo('a'), { stream: 'a', version: 1 })
-    t.same(await store.streamInfo('b'), { stream: 'b', version: 0 })
+    t.match(await store.streamInfo('a'), { stream: 'a', version: 1 })
+    t.equal((await store.streamInfo('b')).version, 0)
   })
 
   t.test('[A2] [fault 65] every non-empty name of up to 1,000 bytes is a stream of its own', async (t) => {

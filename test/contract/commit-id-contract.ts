@@ -21,7 +21,7 @@ export function commitIdContract(t: Test, { open, capabilities }: ContractContex
     t.same(await store.append('a', numbered(3), options), repeated(first))
     t.same(await store.append('a', numbered(3), { ...options, expectedVersion: 'noStream' }), repeated(first))
     t.same(await store.append('a', numbered(3), { ...options, expectedVersion: 99 }), repeated(first))
-    t.same(await store.streamInfo('a'), { stream: 'a', version: 5 })
+    t.match(await store.streamInfo('a'), { stream: 'a', version: 5 })
     const events = await collect(store.readStream('a'))
     t.same(
       events.map(({ commitId }) => commitId),

@@ -4,6 +4,7 @@ import type { Capabilities, OpenStore } from './contract-support.js'
 import { commitIdContract } from './commit-id-contract.js'
 import { queryContract } from './query-contract.js'
 import { filterContract } from './filter-contract.js'
+import { listingContract } from './listing-contract.js'
 import { readContract } from './read-contract.js'
 import { refusalContract } from './refusal-contract.js'
 import { subscriptionContract } from './subscription-contract.js'
@@ -28,5 +29,6 @@ export function eventStoreContract(name: string, open: OpenStore, capabilities: 
   t.test(`${name}: following`, async (t) => subscriptionContract(t, context))
   t.test(`${name}: commit ids`, async (t) => commitIdContract(t, context))
   t.test(`${name}: queries`, async (t) => queryContract(t, context))
+  t.test(`${name}: listing`, async (t) => listingContract(t, context))
   t.test(`${name}: refusals`, async (t) => refusalContract(t, context))
 }

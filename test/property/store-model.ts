@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import type { ExpectedVersion, FileEventStore, NewEvent, StoredEvent } from '../../engine/index.js'
+import type { EventFilterOptions, ExpectedVersion, FileEventStore, NewEvent, StoredEvent } from '../../engine/index.js'
 import { collect } from '../contract/contract-support.js'
 
 /** What every store is, in a few lines: streams by name, and everything in commit order. */
@@ -47,6 +47,7 @@ export type Step =
       readonly limit?: number
       readonly backward: boolean
       readonly batch?: number
+      readonly filter: Filter
     }
   | {
       readonly name: 'readAll'
@@ -54,8 +55,13 @@ export type Step =
       readonly to?: number
       readonly limit?: number
       readonly batch?: number
+      readonly filter: Filter & { readonly category?: string }
     }
+  | { readonly name: 'list'; readonly prefix?: string }
   | { readonly name: 'flush' | 'checkpoint' | 'reopen' | 'crash' | 'wait' }
+
+/** What a read filters by; none of it for most reads. */
+export type Filter = EventFilterOptions
 
 /** An expected version, right or wrong, told in a way that needs no knowledge of the store. */
 export type Expect = 'any' | 'right' | 'off' | 'noStream' | 'streamExists'
@@ -72,6 +78,8 @@ function numberedNames(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `s${i}`)
 }
 
+const CORRELATIONS = ['c1', 'c2', '', 'é', 'c'.repeat(300)]
+
 /** Objects come back with the usual prototype, whatever they had. */
 const plain = { noNullPrototype: true } as const
 
@@ -84,7 +92,9 @@ const event: fc.Arbitrary<NewEvent> = fc.record({
     fc.constantFrom(undefined, null, 1n, -0),
     fc.integer({ min: 1, max: 3000 }).map((n) => 'x'.repeat(n)),
   ),
-  metadata: fc.option(fc.record({ correlationId: fc.uuid() }, plain), { nil: undefined }),
+  metadata: fc.option(fc.record({ correlationId: fc.oneof(fc.uuid(), fc.constantFrom(...CORRELATIONS)) }, plain), {
+    nil: undefined,
+  }),
   schemaVersion: fc.constantFrom(1, 2),
   tags: fc.constantFrom(undefined, [], ['course:c1'], ['student:s1', 'course:c1'], ['Ä'.repeat(127)]),
 })
@@ -103,6 +113,17 @@ const range = {
   batch: fc.option(fc.integer({ min: 1, max: 40 }), { nil: undefined }),
 }
 
+const optional = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T | undefined> => fc.option(of, { nil: undefined, freq: 1 })
+const filter = fc.record({
+  types: optional(fc.uniqueArray(fc.constantFrom('Opened', 'Deposited', 'Ä', 'None'), { minLength: 1 })),
+  correlationId: optional(fc.constantFrom(...CORRELATIONS)),
+  fromTime: optional(fc.integer({ min: -10, max: 1010 })),
+  toTime: optional(fc.integer({ min: -10, max: 1010 })),
+})
+const filterOfStream = fc.oneof({ weight: 1, arbitrary: fc.constant({}) }, { weight: 1, arbitrary: filter })
+const category = optional(fc.constantFrom('account', 's', 'a/b:c'))
+const filterOfAll = fc.tuple(filterOfStream, category).map(([filter, category]) => ({ ...filter, category }))
+
 export const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
     { weight: 8, arbitrary: part.map((of): Step => ({ name: 'append', ...of })) },
@@ -110,9 +131,20 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
     { weight: 3, arbitrary: fc.array(part, { maxLength: 20 }).map((parts): Step => ({ name: 'burst', parts })) },
     {
       weight: 3,
-      arbitrary: fc.record({ stream, ...range, backward: fc.boolean() }).map((of) => ({ name: 'read', ...of }) as Step),
+      arbitrary: fc
+        .record({ stream, ...range, backward: fc.boolean(), filter: filterOfStream })
+        .map((of) => ({ name: 'read', ...of }) as Step),
     },
-    { weight: 2, arbitrary: fc.record(range).map((of) => ({ name: 'readAll', ...of }) as Step) },
+    {
+      weight: 2,
+      arbitrary: fc.record({ ...range, filter: filterOfAll }).map((of) => ({ name: 'readAll', ...of }) as Step),
+    },
+    {
+      weight: 1,
+      arbitrary: fc
+        .record({ prefix: optional(fc.constantFrom('account', 's1', 'x')) })
+        .map((of) => ({ name: 'list', ...of }) as Step),
+    },
     {
       weight: 4,
       arbitrary: fc.constantFrom('flush', 'checkpoint', 'reopen', 'crash', 'wait').map((name): Step => ({ name })),
@@ -132,20 +164,57 @@ export async function assertRead(
   model: StoreModel,
   step: Step & { name: 'read' | 'readAll' },
 ): Promise<void> {
-  const { from, to, limit, batch } = step
+  const { from, to, limit, batch, filter } = step
   const backward = step.name === 'read' && step.backward
   const name = step.name === 'read' ? STREAMS[step.stream]! : undefined
   const list = name === undefined ? model.all : (model.streams.get(name) ?? [])
   const low = backward ? (to ?? 0) : (from ?? 0)
   const high = backward ? (from ?? Infinity) : (to ?? Infinity)
   const inRange = list.filter((_, i) => i >= low && i <= high)
-  const expected = (backward ? inRange.reverse() : inRange).slice(0, limit)
+  const matching = inRange.filter((event) => meets(event, filter))
+  const expected = (backward ? matching.reverse() : matching).slice(0, limit)
   const reader =
     name === undefined
-      ? store.readAll({ fromPosition: from, toPosition: to, limit })
-      : store.readStream(name, { fromOffset: from, toOffset: to, limit, direction: backward ? 'backward' : 'forward' })
+      ? store.readAll({ ...filter, fromPosition: from, toPosition: to, limit })
+      : store.readStream(name, {
+          ...filter,
+          ...{ fromOffset: from, toOffset: to, limit, direction: backward ? 'backward' : 'forward' },
+        })
   const found = batch === undefined ? await collect(reader) : (await collect(reader.batches(batch))).flat()
   assertSame(found, expected)
+}
+
+function meets(event: StoredEvent, filter: Filter & { readonly category?: string | undefined }): boolean {
+  const { types, correlationId, fromTime = -Infinity, toTime = Infinity, category } = filter
+  const metadata = event.metadata as { readonly correlationId?: string } | undefined
+  return (
+    (types === undefined || types.includes(event.type)) &&
+    (category === undefined || event.stream.startsWith(`${category}-`)) &&
+    (correlationId === undefined || metadata?.correlationId === correlationId) &&
+    event.timestamp >= Number(fromTime) &&
+    event.timestamp <= Number(toTime)
+  )
+}
+
+/** Asserts that the store lists the streams as the model knows them. */
+export async function assertListed(
+  store: FileEventStore,
+  model: StoreModel,
+  prefix: string | undefined,
+): Promise<void> {
+  const found = new Map<string, unknown>()
+  for await (const { stream, version, firstTimestamp, lastTimestamp, damage } of store.listStreams({ prefix })) {
+    assert.ok(!found.has(stream), stream)
+    found.set(stream, { version, firstTimestamp, lastTimestamp, damage })
+  }
+  const expected = [...model.streams]
+    .filter(([name]) => name.startsWith(prefix ?? ''))
+    .map(([name, events]) => {
+      const firstTimestamp = events[0]!.timestamp
+      const lastTimestamp = events.at(-1)!.timestamp
+      return [name, { version: events.length, firstTimestamp, lastTimestamp, damage: undefined }] as const
+    })
+  assert.deepStrictEqual(found, new Map(expected))
 }
 
 export function assertSame(found: readonly StoredEvent[], expected: readonly StoredEvent[]): void {

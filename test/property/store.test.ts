@@ -13,6 +13,7 @@ import type { Environment } from '../../engine/io/file-system.js'
 import { openStore } from '../../engine/store/open-store.js'
 import { FaultyFileSystem } from '../support/faulty-file-system.js'
 import {
+  assertListed,
   assertRead,
   assertSameStore,
   expectedVersion,
@@ -90,6 +91,8 @@ class Run {
       case 'read':
       case 'readAll':
         return assertRead(this.store, this.#model, step)
+      case 'list':
+        return assertListed(this.store, this.#model, step.prefix)
       case 'flush':
         return this.store.flush()
       case 'checkpoint':
@@ -153,7 +156,7 @@ class Run {
 }
 
 t.test(
-  '[K1] [K2] [K4] [M3] [C1] [R7] whatever is done, the store answers as the model does',
+  '[K1] [K2] [K4] [M3] [C1] [R7] [R11] [R12] [N1] whatever is done, the store answers as the model does',
   { timeout: numRuns * 2000 },
   async (t) => {
     let looks = 0

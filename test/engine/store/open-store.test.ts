@@ -550,5 +550,5 @@ t.test('[fault 86] a linked shard is refused at the first use of a stream in it'
   await t.rejects(again.append('a', [{ type: 'Noted', data: 2 }]), { code: 'ERR_IO', message: /link/ })
   await t.rejects(again.streamInfo('a'), { code: 'ERR_IO', message: /link/ })
   await again.append('b', [{ type: 'Noted', data: 3 }])
-  t.same(await again.streamInfo('b'), { stream: 'b', version: 1 })
+  t.match(await again.streamInfo('b'), { stream: 'b', version: 1 })
 })
