@@ -1,6 +1,15 @@
 import { checkFrames } from '../format/crc32c.js'
 import { eventFits, eventPosition, FLAG_FIRST, FLAG_LAST, eventFlags } from '../format/event-record.js'
-import { checkFrame, FRAME_EVENT, FRAME_GROUP, FRAME_KIND, isZero, windowOf, type Window } from '../format/frame.js'
+import {
+  checkFrame,
+  FRAME_EVENT,
+  FRAME_GROUP,
+  FRAME_KIND,
+  FRAME_SHAPE,
+  isZero,
+  windowOf,
+  type Window,
+} from '../format/frame.js'
 import { decodeGroup, type Group, GROUP_BYTES, GROUP_MARK, GROUP_MARK_AT } from '../format/group.js'
 import type { FileHandle } from '../io/file-system.js'
 import { readFullySync } from '../io/transfer.js'
@@ -173,6 +182,7 @@ export function checkBody(window: Window, start: number, end: number, group: Gro
       inCommit = (flags & FLAG_LAST) === 0
       position++
     } else if (kind === FRAME_GROUP) return 'a group starts inside the group'
+    else if (kind !== FRAME_SHAPE) return 'a record of the group is neither an event nor a shape'
     at += length
   }
   if (inCommit || position !== group.firstPosition + group.events) return 'the commits of the group are not whole'

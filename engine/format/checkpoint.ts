@@ -8,7 +8,8 @@ import { MAX_SHAPE_ID } from '../limits.js'
 import { crc32c } from './crc32c.js'
 import { encodeHeader, parseHeader } from './file-header.js'
 import { windowOf } from './frame.js'
-import { refuseKeys, type ShapeDefinition } from './shapes.js'
+import { refuseKeys, type ShapeDefinition, ShapeTable } from './shapes.js'
+import { ValueDecoder } from './value-decoder.js'
 
 /** A place in the log: the segment, the byte in it, and the sequence and position of what starts there. */
 export interface LogPlace {
@@ -40,7 +41,7 @@ export const CHECKPOINT_FILE = 'checkpoint'
 export const MAX_CHECKPOINT_BYTES = 64 * 1024 * 1024
 
 export function encodeCheckpoint(storeId: Buffer, checkpoint: Checkpoint): Buffer {
-  const body = bodyCodec().pack(checkpoint)
+  const body = new Packr({ useRecords: false }).pack(checkpoint)
   const head = Buffer.alloc(8)
   head.writeUInt32LE(body.length, 0)
   head.writeUInt32LE(crc32c(body, 0, body.length), 4)
@@ -69,17 +70,14 @@ export function decodeCheckpoint(bytes: Buffer, storeId: Buffer): CheckpointVerd
     return { kind: 'unusable', reason: 'its checksum is wrong' }
   }
   try {
-    const checkpoint = asCheckpoint(bodyCodec().unpack(bytes.subarray(start)))
+    // Not by the library that writes it: that one believes what a length says, and sets aside memory for it.
+    const checkpoint = asCheckpoint(new ValueDecoder(new ShapeTable()).decode(bytes, start, bytes.length))
     return checkpoint === undefined
       ? { kind: 'unusable', reason: 'a field is missing' }
       : { kind: 'checkpoint', checkpoint }
   } catch {
     return { kind: 'unusable', reason: 'it is no MessagePack' }
   }
-}
-
-function bodyCodec(): Packr {
-  return new Packr({ useRecords: false })
 }
 
 function asCheckpoint(value: unknown): Checkpoint | undefined {

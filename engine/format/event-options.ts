@@ -2,6 +2,7 @@
  * Commit id and tags in the options of an event record, behind the pointers into the metadata: u8 bytes and UTF-8 of the
  * commit id; u8 count of the tags, then u8 bytes and UTF-8 of each. Events have neither unless their caller asks for them.
  */
+import { isUtf8 } from 'node:buffer'
 import { InvalidEventError, TooLargeError } from '../errors.js'
 import { MAX_COMMIT_ID_BYTES, MAX_TAG_BYTES, MAX_TAGS } from '../limits.js'
 import { InternedStrings } from './interned-strings.js'
@@ -59,6 +60,28 @@ export function commitIdTooLong(bytes: number): TooLargeError {
 
 function tooLong(what: string, bytes: number, limit: number): TooLargeError {
   return new TooLargeError(`Cannot append: the ${what} has ${bytes} bytes, the limit is ${limit}`, limit, bytes)
+}
+
+/** Whether a commit id and tags, those of them that are there, fill `at` … `end` and are what an encoder writes. */
+export function optionsFill(bytes: Buffer, at: number, end: number, hasCommitId: boolean, hasTags: boolean): boolean {
+  const texts: string[] = []
+  const take = (): boolean => {
+    const length = at < end ? bytes[at]! : 0
+    const text = bytes.subarray(at + 1, at + 1 + length)
+    at += 1 + length
+    if (length === 0 || at > end || !isUtf8(text)) return false
+    texts.push(text.toString('utf8'))
+    return true
+  }
+  if (hasCommitId && !take()) return false
+  if (hasTags) {
+    const count = at < end ? bytes[at++]! : 0
+    if (count === 0 || count > MAX_TAGS) return false
+    texts.length = 0
+    while (texts.length < count) if (!take()) return false
+    if (new Set(texts).size !== count) return false
+  }
+  return at === end
 }
 
 /** Calls back with where each tag starts and ends in `bytes`; `at` is the byte of the count. Returns false to stop. */

@@ -66,7 +66,7 @@ export function decodeGroup(window: Window, start: number, length: number, store
   if (length !== GROUP_BYTES || bytes[start + 8] !== FRAME_GROUP) return undefined
   if (GROUP_MARK.compare(bytes, start + GROUP_MARK_AT, start + GROUP_MARK_AT + 4) !== 0) return undefined
   if (storeId.compare(bytes, start + 16, start + 24, 0, 8) !== 0) return undefined
-  return {
+  const group: Group = {
     epoch: readU64(view, start + 24),
     sequence: readU64(view, start + 32),
     byte: readU64(view, start + 40),
@@ -77,4 +77,7 @@ export function decodeGroup(window: Window, start: number, length: number, store
     bodyBytes: view.getUint32(start + 72, true),
     digest: view.getUint32(start + 76, true),
   }
+  // A number of 2^53 or more is none.
+  const { epoch, sequence, byte, firstPosition, durable } = group
+  return Number.isNaN(epoch + sequence + byte + firstPosition + durable) ? undefined : group
 }

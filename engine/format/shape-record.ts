@@ -24,6 +24,7 @@
  * | 16     | 8    | u64   | next base | offset of the first event of the next segment   |
  * | 24     | 4    | u32   | length    | frame: 28                                       |
  */
+import { isUtf8 } from 'node:buffer'
 import { MAX_SHAPE_KEYS } from '../limits.js'
 import {
   FRAME_SEAL,
@@ -36,7 +37,7 @@ import {
   writeU64,
   type Window,
 } from './frame.js'
-import type { ShapeDefinition } from './shapes.js'
+import { refuseKeys, type ShapeDefinition } from './shapes.js'
 
 const KEYS_AT = 14
 export const SEAL_BYTES = 28
@@ -72,10 +73,12 @@ export function decodeShape({ bytes, view }: Window, start: number, length: numb
     if (at + 2 > end) return undefined
     const bytesOfKey = view.getUint16(at, true)
     if (at + 2 + bytesOfKey > end) return undefined
+    // Decoded leniently, two lists of keys could be taken for one.
+    if (!isUtf8(bytes.subarray(at + 2, at + 2 + bytesOfKey))) return undefined
     keys.push(bytes.toString('utf8', at + 2, at + 2 + bytesOfKey))
     at += 2 + bytesOfKey
   }
-  return at === end && new Set(keys).size === count ? { id, keys } : undefined
+  return at === end && refuseKeys(keys) === undefined ? { id, keys } : undefined
 }
 
 /** Encodes a seal as a whole frame, checksum included. */

@@ -114,7 +114,7 @@ export function decodeEntries(window: Window, start: number, end: number, header
       byte: window.view.getUint32(at + 24, true),
       end: window.view.getUint32(at + 28, true),
     }
-    if (entry.end <= entry.byte) return undefined
+    if (Number.isNaN(entry.number) || entry.end <= entry.byte) return undefined
     if (before !== undefined && !(entry.number > before.number && entry.byte === before.end)) return undefined
     entries.push(entry)
     before = entry

@@ -249,7 +249,8 @@ export class ValueDecoder implements ValueSource {
       this.#fail('timestamp has a wrong length')
     }
     const time = seconds * 1000 + nanoseconds / 1_000_000
-    if (nanoseconds > 999_999_999 || !Number.isInteger(time) || Math.abs(time) > MAX_DATE_MS) {
+    // Far from the epoch a sum that is not whole would be rounded to one that is.
+    if (nanoseconds > 999_999_999 || nanoseconds % 1_000_000 !== 0 || !(Math.abs(time) <= MAX_DATE_MS)) {
       this.#fail('timestamp is not a Date')
     }
     return new Date(time)

@@ -3,6 +3,8 @@ import {
   EVENT_FIXED_BYTES,
   eventFits,
   eventFlags,
+  eventOffset,
+  eventPosition,
   eventShapeCount,
   eventShapeId,
   eventTimestamp,
@@ -12,11 +14,13 @@ import {
   FLAG_METADATA,
   FLAG_TAGS,
 } from '../format/event-record.js'
+import { optionsFill } from '../format/event-options.js'
 import { FRAME_TRAILER_BYTES, type Window } from '../format/frame.js'
 import { decodeShape } from '../format/shape-record.js'
 import { type Shape, ShapeTable } from '../format/shapes.js'
 import { ValueDecoder } from '../format/value-decoder.js'
-import { ValueFormatError } from '../format/value-format.js'
+import { MAX_DATE_MS, ValueFormatError } from '../format/value-format.js'
+import { MAX_NAME_BYTES, MAX_TYPE_BYTES } from '../limits.js'
 import type { Invariant } from './invariants.js'
 
 /** What is wrong with a record whose checksum is right. */
@@ -95,20 +99,31 @@ export class RecordCheck {
     const wrong = (message: string): Wrong => ({ invariant: 'I9', message })
     if (!isUtf8(bytes.subarray(at + EVENT_FIXED_BYTES, parts.type))) return wrong('the stream name is not UTF-8')
     if (!isUtf8(bytes.subarray(parts.type, parts.options))) return wrong('the event type is not UTF-8')
-    if (!Number.isSafeInteger(eventTimestamp({ bytes, view }, at))) return wrong('the timestamp is no whole number')
+    const nameBytes = parts.type - at - EVENT_FIXED_BYTES
+    if (nameBytes < 1 || nameBytes > MAX_NAME_BYTES) return wrong('the stream name has an impossible length')
+    const typeBytes = parts.options - parts.type
+    if (typeBytes < 1 || typeBytes > MAX_TYPE_BYTES) return wrong('the event type has an impossible length')
+    if (Number.isNaN(eventPosition({ bytes, view }, at)) || Number.isNaN(eventOffset({ bytes, view }, at))) {
+      return wrong('the position or offset is beyond all numbers')
+    }
+    const timestamp = eventTimestamp({ bytes, view }, at)
+    if (!Number.isSafeInteger(timestamp) || Math.abs(timestamp) > MAX_DATE_MS) {
+      return wrong('the timestamp is no whole number of milliseconds that a Date can have')
+    }
     const flags = bytes[at + 9]!
     if (((flags & FLAG_METADATA) !== 0) !== parts.data > parts.metadata) {
       return wrong('the event says of its metadata both that it is there and that it is not')
     }
-    let end = parts.options
-    if ((flags & FLAG_CORRELATION) !== 0) end += 3
-    if ((flags & FLAG_CAUSATION) !== 0) end += 3
-    if ((flags & FLAG_COMMIT_ID) !== 0 && end < parts.metadata) end += 1 + bytes[end]!
-    if ((flags & FLAG_TAGS) !== 0 && end < parts.metadata) {
-      let tags = bytes[end++]!
-      for (; tags > 0 && end < parts.metadata; tags--) end += 1 + bytes[end]!
-    }
-    return end === parts.metadata ? undefined : wrong('the options of the event do not fit their length')
+    const pointers = ((flags & FLAG_CORRELATION) !== 0 ? 3 : 0) + ((flags & FLAG_CAUSATION) !== 0 ? 3 : 0)
+    return optionsFill(
+      bytes,
+      parts.options + pointers,
+      parts.metadata,
+      (flags & FLAG_COMMIT_ID) !== 0,
+      (flags & FLAG_TAGS) !== 0,
+    )
+      ? undefined
+      : wrong('the options of the event do not fit their length')
   }
 
   #shapesUsed(window: Window, at: number, length: number, parts: Parts): Wrong | undefined {
@@ -156,6 +171,9 @@ function partsOf({ view }: Window, at: number, length: number): Parts {
   }
 }
 
+/** UTF-16 units of the longest id that a flag stands for. */
+const MAX_POINTED_LENGTH = 255
+
 /** The ids a filter reads must be those of the metadata. A pointer of no bytes says: not found in the metadata's first 64 KiB. */
 function wrongPointer(window: Window, at: number, parts: Parts, metadata: unknown): string | undefined {
   const { bytes, view } = window
@@ -165,13 +183,16 @@ function wrongPointer(window: Window, at: number, parts: Parts, metadata: unknow
     [FLAG_CORRELATION, 'correlationId'],
     [FLAG_CAUSATION, 'causationId'],
   ] as const) {
-    if ((flags & flag) === 0) continue
+    const plain = typeof metadata === 'object' && metadata !== null && Object.hasOwn(metadata, key)
+    const value = plain ? (metadata as Record<string, unknown>)[key] : undefined
+    const pointed = typeof value === 'string' && value.length > 0 && value.length <= MAX_POINTED_LENGTH
+    if (pointed !== ((flags & flag) !== 0)) return `the flag of the ${key} does not say what metadata has`
+    if (!pointed) continue
     const length = bytes[pointer + 2]!
     const from = parts.metadata + view.getUint16(pointer, true)
     pointer += 3
-    if (length === 0) continue
-    const value = typeof metadata === 'object' && metadata !== null && (metadata as Record<string, unknown>)[key]
-    if (from + length > parts.data || bytes.toString('latin1', from, from + length) !== value) {
+    if (length === 0 && from === parts.metadata) continue
+    if (from + length > parts.data || bytes.compare(Buffer.from(value), 0, undefined, from, from + length) !== 0) {
       return `the pointer to the ${key} points elsewhere`
     }
   }

@@ -162,6 +162,7 @@ export function readEvent(frame: Frame, shapes: Shapes): EventRecord {
     }
     must(new Set(tags).size === count, 'a tag twice')
   }
+  options.end()
   return {
     first: (flags & 1) !== 0,
     last: (flags & 2) !== 0,
