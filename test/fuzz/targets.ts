@@ -295,7 +295,7 @@ const checkpoint: Target = {
 }
 
 /** The fields of a checkpoint that this version has. */
-function known({ epoch, clean, redo, settledPosition, lastTimestamp, shapes }: Checkpoint): unknown {
+function known({ epoch, clean, redo, settledPosition, lastTimestamp, keyedFrom, shapes }: Checkpoint): unknown {
   const { base, epoch: of, byte, sequence, position } = redo
   return {
     epoch,
@@ -303,6 +303,7 @@ function known({ epoch, clean, redo, settledPosition, lastTimestamp, shapes }: C
     redo: { base, epoch: of, byte, sequence, position },
     settledPosition,
     lastTimestamp,
+    keyedFrom: keyedFrom ?? undefined,
     shapes: shapes.map(({ id, keys }) => ({ id, keys: [...keys] })),
   }
 }

@@ -30,6 +30,7 @@ export function readIndex(
       end: fields.u32(),
     }
     must(fields.u32() === crc32c(header.crcField, covered), 'the checksum of an index entry is wrong')
+    must(entry.end > entry.byte, 'an index entry of no bytes')
     const before = entries.at(-1)
     must(
       before === undefined || (before.number < entry.number && before.end === entry.byte),
@@ -112,6 +113,8 @@ export interface Checkpoint {
   }
   readonly settledPosition: number
   readonly lastTimestamp: number
+  /** `undefined` for nil, and in files of earlier writers. */
+  readonly keyedFrom: number | undefined
   readonly shapes: readonly { readonly id: number; readonly keys: readonly string[] }[]
 }
 
@@ -144,6 +147,7 @@ export function readCheckpoint(file: Uint8Array): Checkpoint {
     },
     settledPosition: count(map, 'settledPosition'),
     lastTimestamp: number(map, 'lastTimestamp'),
+    keyedFrom: hasNone(map, 'keyedFrom') ? undefined : count(map, 'keyedFrom'),
     shapes: shapes.map((shape: unknown) => {
       const keys = field(shape, 'keys')
       const id = count(shape, 'id')
@@ -163,6 +167,11 @@ export function readCheckpoint(file: Uint8Array): Checkpoint {
 function field(map: unknown, name: string): unknown {
   must(typeof map === 'object' && map !== null && Object.hasOwn(map, name), `${name} is missing`)
   return (map as Record<string, unknown>)[name]
+}
+
+/** Whether an optional field is missing, nil or undefined. */
+function hasNone(map: unknown, name: string): boolean {
+  return !Object.hasOwn(map as object, name) || (field(map, name) ?? undefined) === undefined
 }
 
 function number(map: unknown, name: string): number {
