@@ -25,16 +25,17 @@ for (const closed of [true, false]) {
   t.test(`[fault 39] [U3] ${what} flipped: never served`, async (t) => {
     const truth = await hostileStore({ closed })
     t.match(await readHostile(truth, truth.image), { whole: true, told: false })
-    t.same(await verifyHostile(truth.image), [])
+    const before = await verifyHostile(truth.image)
+    t.same(typeof before === 'string' ? before : before.filter(({ severity }) => severity === 'damage'), [])
     const wrong: string[] = []
     let cases = 0
     let refused = 0
-    let before = -1
+    let lastCase = -1
     // What goes round in circles within one turn of the event loop is ended by the time limit of the test.
     // Also a turn now and then, in which memory comes back.
     const watch = setInterval(() => {
-      if (cases === before) t.fail(`hangs in case ${cases}`)
-      before = cases
+      if (cases === lastCase) t.fail(`hangs in case ${cases}`)
+      lastCase = cases
     }, 60_000)
     const largest = await largestAllocation(async () => {
       for (const [path, bytes] of truth.image.files) {
