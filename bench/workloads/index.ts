@@ -2,6 +2,7 @@ import type { Workload } from '../workload.js'
 import { append1, appendMany } from './append.js'
 import { batch } from './batch.js'
 import { bulk } from './bulk.js'
+import { lookup } from './lookup.js'
 import { open } from './open.js'
 import { randomOffset, randomStream } from './random.js'
 import { globalRead, scan } from './scan.js'
@@ -21,6 +22,7 @@ export const workloads: Readonly<Record<string, Workload>> = {
   'global-read': globalRead,
   'random-stream': randomStream,
   'random-offset': randomOffset,
+  lookup,
   subscribe,
   // Last: killed writers leave more in the data sets than they were loaded with.
   open,

@@ -225,3 +225,22 @@ t.test(
     await store.close()
   },
 )
+
+t.test('[C2] [fault 45] the key file from before its segment was gone on in hides nothing', async (t) => {
+  const machine = new TestMachine()
+  const append = (store: FileEventStore, n: number): Promise<{ isRepeat?: true }> =>
+    store.append('a', [{ type: 'T', data: n }], { commitId: `c${n}` })
+  let store = await machine.open(options)
+  for (let n = 0; n < 5; n++) await append(store, n)
+  await store.close()
+  const [path] = keyFiles(machine)
+  const stale = machine.contents(path!)
+  store = await machine.open(options)
+  for (let n = 5; n < 10; n++) await append(store, n)
+  await store.close()
+  t.equal(machine.find('.log').length, 1, 'the segment was gone on in')
+  machine.write(path!, stale)
+  store = await machine.open(options)
+  for (let n = 0; n < 10; n++) t.ok((await append(store, n)).isRepeat, `commit ${n}`)
+  await store.close()
+})
