@@ -1,0 +1,157 @@
+// npm run mutants [-- word ...]: breaks the engine in one way after the other, in a copy of the tree, and runs the suites that should
+// notice. Prints caught or missed; all must be caught. With words, only the mutants whose name contains one of them.
+import { spawnSync } from 'node:child_process'
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { bootstrap } from './bootstrap.mjs'
+import { root } from './sources.mjs'
+
+const STRICT = 'crash/strict-images'
+const KILL = 'crash/kill-images'
+
+/** What is broken, where, which text becomes which, and the suites that must fail: the first that does is enough. */
+const MUTANTS = [
+  {
+    name: 'appends are acknowledged before the log is synced',
+    file: 'engine/commit-log/log-segment-file.ts',
+    from: 'if (!durable) {',
+    to: 'if (durable || !durable) {',
+    suites: [STRICT],
+  },
+  {
+    name: 'the folder of the log is not synced when a segment begins',
+    file: 'engine/commit-log/log-tail.ts',
+    from: 'if (segment.nameDurable) return done(null)',
+    to: 'if (segment.base >= 0) return done(null)',
+    suites: [STRICT],
+  },
+  {
+    name: 'the epoch is not looked at before acknowledging',
+    file: 'engine/store/file-event-store.ts',
+    from: 'checkFence: () => parts.lock.check(),',
+    to: 'checkFence: () => undefined,',
+    suites: ['simulation/simulation'],
+  },
+  {
+    name: 'the end of the log is served without being written again and synced',
+    file: 'engine/recovery/redo.ts',
+    from: 'if (segment.unsyncedFrom >= segment.end) return done(null)',
+    to: 'if (segment.end >= 0) return done(null)',
+    suites: ['crash/recovery-crashes', STRICT],
+  },
+  {
+    name: 'the records of a group are not checked',
+    file: 'engine/commit-log/group-scan.ts',
+    from: 'return checkBody(this.#window, at, at + group.bodyBytes, group) ?? group',
+    to: 'return group',
+    suites: [KILL, STRICT],
+  },
+  {
+    name: 'too much is cut off the log in recovery',
+    file: 'engine/store/maintenance.ts',
+    from: 'if (handle.size() > end) handle.truncate(end)',
+    to: 'handle.truncate(end - 1)',
+    suites: [KILL],
+  },
+  {
+    name: 'stream segments count as settled without a sync',
+    file: 'engine/store/settler.ts',
+    from: 'await this.#durable((done) => handle.sync(done))',
+    to: '',
+    suites: [STRICT],
+  },
+  {
+    name: 'names of stream segments count as settled without a sync',
+    file: 'engine/store/settler.ts',
+    from: 'await this.#durable((done) => streams.syncNames(done))',
+    to: '',
+    suites: [STRICT],
+  },
+  {
+    name: 'a checkpoint gets its name before it is synced',
+    file: 'engine/io/transfer.ts',
+    from: 'handle.sync((syncError) => (syncError === null ? put() : fail(syncError)))',
+    to: 'put()',
+    suites: [STRICT],
+  },
+  {
+    name: 'events are flushed before the log is synced',
+    file: 'engine/store/write-behind.ts',
+    from: 'await this.#hooks.secure()',
+    to: '',
+    suites: [STRICT],
+  },
+  {
+    name: 'a checkpoint counts on a flush that has failed',
+    file: 'engine/store/maintenance.ts',
+    from: 'if (failure !== undefined) throw failure',
+    to: '',
+    suites: ['engine/store/failed-settling'],
+  },
+  {
+    name: 'what a crash has left behind a stream stays',
+    file: 'engine/store/settler.ts',
+    from: 'await this.#removeLeftovers(older)',
+    to: '',
+    suites: [STRICT],
+  },
+  {
+    name: 'an empty log is not pinned',
+    file: 'engine/store/maintenance.ts',
+    from: ' && parts.lock.previousEpoch === 0) return',
+    to: ') return',
+    suites: ['simulation/simulation', 'engine/store/fenced-first-segment'],
+  },
+]
+
+const words = process.argv.slice(2)
+const selected = MUTANTS.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)))
+
+await bootstrap()
+const copy = mkdtempSync(join(tmpdir(), 'annals-mutants-'))
+try {
+  // Everything but what is installed or built.
+  const skipped = new Set(['node_modules', 'build', 'dist', '.git', '.tap'])
+  for (const name of readdirSync(root)) {
+    if (!skipped.has(name)) cpSync(join(root, name), join(copy, name), { recursive: true })
+  }
+  symlinkSync(join(root, 'node_modules'), join(copy, 'node_modules'))
+  let missed = 0
+  for (const mutant of selected) {
+    const begun = Date.now()
+    const by = tryOut(mutant)
+    if (by === undefined) missed++
+    const seconds = Math.round((Date.now() - begun) / 1000)
+    console.log(
+      `${by === undefined ? 'MISSED' : 'caught'} ${mutant.name} (${by ?? mutant.suites.join(', ')}, ${seconds} s)`,
+    )
+  }
+  console.log(`\n${selected.length - missed} caught, ${missed} missed`)
+  process.exitCode = missed === 0 && selected.length > 0 ? 0 : 1
+} finally {
+  rmSync(copy, { recursive: true, force: true })
+}
+
+/** Returns the suite that has noticed. Throws when the text to change is not there exactly once, or a suite fails without it. */
+function tryOut({ name, file, from, to, suites }) {
+  const path = join(copy, file)
+  const text = readFileSync(path, 'utf8')
+  if (text.split(from).length !== 2) throw new Error(`The mutant "${name}" no longer fits ${file}`)
+  writeFileSync(
+    path,
+    text.replace(from, () => to),
+  )
+  try {
+    const built = run('scripts/build.mjs', '--sources')
+    if (built.status !== 0) throw new Error(`The mutant "${name}" does not build: ${built.stderr}`)
+    return suites.find((suite) => run(`build/test/${suite}.test.js`).status !== 0)
+  } finally {
+    writeFileSync(path, text)
+  }
+}
+
+function run(...args) {
+  const env = { ...process.env, ANNALS_CRASH_SCALE: '0.15' }
+  return spawnSync(process.execPath, args, { cwd: copy, env, encoding: 'utf8', timeout: 600_000, maxBuffer: 2 ** 28 })
+}
