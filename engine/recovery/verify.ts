@@ -235,8 +235,8 @@ function noteForeign(context: VerifyContext, directory: string): void {
   }
   for (const name of listOf(files, directory)) if (!ENTRIES.has(name)) note(join(directory, name))
   for (const name of listOf(files, context.logPath)) {
-    if (parseLogFileName(name) === undefined && parseKeyFileName(name.replace(/\.new$/, '')) === undefined) {
-      note(join(context.logPath, name))
+    const isOurs = parseLogFileName(name) !== undefined || parseKeyFileName(name.replace(/\.new$/, '')) !== undefined
+    if (!isOurs) note(join(context.logPath, name))
     }
   }
 }
