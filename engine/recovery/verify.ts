@@ -237,7 +237,6 @@ function noteForeign(context: VerifyContext, directory: string): void {
   for (const name of listOf(files, context.logPath)) {
     const isOurs = parseLogFileName(name) !== undefined || parseKeyFileName(name.replace(/\.new$/, '')) !== undefined
     if (!isOurs) note(join(context.logPath, name))
-    }
   }
 }
 
