@@ -14,6 +14,11 @@ import { decodeGroup, type Group, GROUP_BYTES, GROUP_MARK, GROUP_MARK_AT } from 
 import type { FileHandle } from '../io/file-system.js'
 import { readFullySync } from '../io/transfer.js'
 
+/** What a scan says of a group whose records are those of the group, and yet their marks are not those of whole commits. */
+export const COMMITS_NOT_WHOLE = 'the commits of the group are not whole'
+/** The same, where their positions do not follow each other. */
+export const OUT_OF_PLACE = 'a record of the group is out of place'
+
 const WINDOW_BYTES = 1024 * 1024
 
 /** What a group must say to follow the one before. */
@@ -175,16 +180,16 @@ export function checkBody(window: Window, start: number, end: number, group: Gro
     const kind = window.bytes[at + FRAME_KIND]!
     if (kind === FRAME_EVENT) {
       if (!eventFits(window, at, length) || eventPosition(window, at) !== position) {
-        return 'a record of the group is out of place'
+        return OUT_OF_PLACE
       }
       const flags = eventFlags(window, at)
-      if (inCommit === ((flags & FLAG_FIRST) !== 0)) return 'the commits of the group are not whole'
+      if (inCommit === ((flags & FLAG_FIRST) !== 0)) return COMMITS_NOT_WHOLE
       inCommit = (flags & FLAG_LAST) === 0
       position++
     } else if (kind === FRAME_GROUP) return 'a group starts inside the group'
     else if (kind !== FRAME_SHAPE) return 'a record of the group is neither an event nor a shape'
     at += length
   }
-  if (inCommit || position !== group.firstPosition + group.events) return 'the commits of the group are not whole'
+  if (inCommit || position !== group.firstPosition + group.events) return COMMITS_NOT_WHOLE
   return undefined
 }

@@ -72,6 +72,9 @@ export function decodeCheckpoint(bytes: Buffer, storeId: Buffer): CheckpointVerd
   try {
     // Not by the library that writes it: that one believes what a length says, and sets aside memory for it.
     const checkpoint = asCheckpoint(new ValueDecoder(new ShapeTable()).decode(bytes, start, bytes.length))
+    if (checkpoint !== undefined && checkpoint.epoch !== verdict.header.epoch) {
+      return { kind: 'unusable', reason: 'its header names another writer' }
+    }
     return checkpoint === undefined
       ? { kind: 'unusable', reason: 'a field is missing' }
       : { kind: 'checkpoint', checkpoint }
@@ -85,7 +88,7 @@ function asCheckpoint(value: unknown): Checkpoint | undefined {
   const place = fieldsOf(redo)
   const numbers = [epoch, settledPosition, place.base, place.epoch, place.byte, place.sequence, place.position]
   if (!numbers.every((n) => Number.isSafeInteger(n) && (n as number) >= 0)) return undefined
-  if (typeof clean !== 'boolean' || !Number.isSafeInteger(lastTimestamp)) return undefined
+  if (typeof clean !== 'boolean' || !isTimestamp(lastTimestamp)) return undefined
   if (
     keyedFrom !== undefined &&
     keyedFrom !== null &&
@@ -96,6 +99,11 @@ function asCheckpoint(value: unknown): Checkpoint | undefined {
   if (!Array.isArray(shapes) || !shapes.every(isShape)) return undefined
   if (new Set((shapes as ShapeDefinition[]).map(({ id }) => id)).size !== shapes.length) return undefined
   return value as Checkpoint
+}
+
+/** Beyond these no date can be told: no event has such a timestamp, and none may get one for being later than this. */
+function isTimestamp(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Math.abs(value as number) <= 8.64e15
 }
 
 function isShape(value: unknown): boolean {

@@ -162,6 +162,11 @@ export class StreamTable {
     return new StreamTable(window, start)
   }
 
+  /** Number of events, all streams together. */
+  get events(): number {
+    return this.#events
+  }
+
   lookup(key: StreamKey): StreamEntry | undefined {
     const { bytes, view } = this.#window
     const { hash } = key

@@ -1,12 +1,22 @@
 import { join } from 'node:path'
 import { LogDirectory, type LogSegment } from '../commit-log/log-directory.js'
 import { CorruptionError, newerVersion } from '../errors.js'
-import { type Checkpoint, CHECKPOINT_FILE, decodeCheckpoint, MAX_CHECKPOINT_BYTES } from '../format/checkpoint.js'
+import {
+  type Checkpoint,
+  CHECKPOINT_FILE,
+  decodeCheckpoint,
+  type LogPlace,
+  MAX_CHECKPOINT_BYTES,
+} from '../format/checkpoint.js'
+import { eventFits, eventPosition } from '../format/event-record.js'
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
+import { checkFrame, FRAME_TRAILER_BYTES, MIN_FRAME_BYTES, windowOf } from '../format/frame.js'
+import { decodeGroup, GROUP_BYTES } from '../format/group.js'
 import { ShapeTable } from '../format/shapes.js'
 import type { StreamTable, StreamTableBuilder } from '../format/stream-table.js'
 import type { Environment, FileSystem } from '../io/file-system.js'
-import { readFileSync, completion } from '../io/transfer.js'
+import { completion, readFileSync, readFullySync } from '../io/transfer.js'
+import { MAX_COMMIT_BYTES } from '../limits.js'
 import { RedoReader, type RedoneSegment, rewriteUnsynced } from './redo.js'
 import { readStreamTable, type UnsettledSegment } from './unsettled.js'
 
@@ -61,13 +71,14 @@ export function recover(
 ): Recovered {
   const { files } = environment
   const { directory: log } = LogDirectory.read(files, join(directory, logFolder))
-  const { checkpoint, lost, loss } = readCheckpoint(files, directory, storeId, log)
-  const shapes = new ShapeTable()
-  for (const shape of checkpoint?.shapes ?? []) shapes.define(shape)
-  const settledPosition = checkpoint?.settledPosition ?? 0
-  if (checkpoint !== undefined && isClean(checkpoint, previousEpoch, files, log)) {
-    return clean(files, log, storeId, checkpoint, shapes)
+  const read = readCheckpoint(files, directory, storeId, log)
+  if (read.checkpoint !== undefined && isClean(read.checkpoint, previousEpoch, files, log)) {
+    return clean(files, log, storeId, read.checkpoint, shapesOf(read.checkpoint))
   }
+  const usable = read.checkpoint === undefined || isPlace(files, log, read.checkpoint.redo, storeId)
+  const { checkpoint, lost, loss } = usable ? read : { checkpoint: undefined, lost: NO_PLACE, loss: undefined }
+  const shapes = shapesOf(checkpoint)
+  const settledPosition = checkpoint?.settledPosition ?? 0
   const redo = new RedoReader(files, log, storeId, shapes, checkpoint?.lastTimestamp ?? 0).read(checkpoint)
   const last = redo.segments.at(-1)
   if (last !== undefined) log.keepUpTo(last.segment)
@@ -101,6 +112,14 @@ export function recover(
       damage: loss ?? redo.damage,
     },
   }
+}
+
+const NO_PLACE = 'it names a place that is none'
+
+function shapesOf(checkpoint: Checkpoint | undefined): ShapeTable {
+  const shapes = new ShapeTable()
+  for (const shape of checkpoint?.shapes ?? []) shapes.define(shape)
+  return shapes
 }
 
 function readCheckpoint(
@@ -137,6 +156,36 @@ function readCheckpoint(
       ? new CorruptionError('the end of the log segment is missing', { file, byte: size })
       : undefined
   return { checkpoint: verdict.checkpoint, lost: undefined, loss }
+}
+
+/**
+ * A checkpoint carries no authority: going on at a place that is none would pass for a torn end. Before the place there ends the
+ * event before its position, and a group that stands there has its sequence; at the start of a segment its header says both.
+ */
+function isPlace(files: FileSystem, log: LogDirectory, redo: LogPlace, storeId: Buffer): boolean {
+  const path = log.beside(redo, '.log')
+  const size = files.stat(path)?.size
+  if (size === undefined || redo.byte === 0) return redo.position === 0 || size === undefined
+  if (redo.byte > size) return true // cut short, or its start was not durable yet: judged by who reads it
+  const handle = files.open(path, 'read')
+  try {
+    const group = windowOf(Buffer.alloc(GROUP_BYTES))
+    const got = readFullySync(handle, group.bytes, 0, GROUP_BYTES, redo.byte)
+    const whole = typeof checkFrame(group, 0, got, GROUP_BYTES) === 'number'
+    const found = whole ? decodeGroup(group, 0, GROUP_BYTES, storeId) : undefined
+    if (found !== undefined && found.byte === redo.byte && found.sequence !== redo.sequence) return false
+    if (redo.byte <= HEADER_FIXED_BYTES) return redo.byte === HEADER_FIXED_BYTES && redo.position === redo.base
+    const trailer = Buffer.alloc(FRAME_TRAILER_BYTES)
+    readFullySync(handle, trailer, 0, trailer.length, redo.byte - trailer.length)
+    const length = trailer.readUInt32LE(0)
+    if (length < MIN_FRAME_BYTES || length > Math.min(MAX_COMMIT_BYTES, redo.byte - HEADER_FIXED_BYTES)) return false
+    const last = windowOf(Buffer.allocUnsafe(length))
+    readFullySync(handle, last.bytes, 0, length, redo.byte - length)
+    if (typeof checkFrame(last, 0, length, length) !== 'number') return false
+    return eventFits(last, 0, length) && eventPosition(last, 0) === redo.position - 1
+  } finally {
+    handle.close()
+  }
 }
 
 /** The newest writer before closed the store, and everything it names is as it says. */
@@ -193,9 +242,12 @@ function unsettledOf(
     const end = log.segments[i + 1]?.base ?? to
     if (end <= from || segment.base >= to) continue
     let table: StreamTable | StreamTableBuilder | undefined
-    const load = (): StreamTable | StreamTableBuilder =>
-      readStreamTable(files, log.beside(segment, '.tab'), segment, storeId)?.table ??
-      rebuildTable(files, log, segment, storeId)
+    // Positions are dense, so their number tells whether a table has them all: what is settled may be missing from it.
+    const least = end - Math.max(from, segment.base)
+    const load = (): StreamTable | StreamTableBuilder => {
+      const read = readStreamTable(files, log.beside(segment, '.tab'), segment, storeId)?.table
+      return read !== undefined && read.events >= least ? read : rebuildTable(files, log, segment, storeId)
+    }
     unsettled.push({ segment, table: () => (table ??= load()) })
   }
   return unsettled

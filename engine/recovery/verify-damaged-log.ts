@@ -1,3 +1,4 @@
+import { COMMITS_NOT_WHOLE, OUT_OF_PLACE } from '../commit-log/group-scan.js'
 import type { LogSegment } from '../commit-log/log-directory.js'
 import { EventDecoder, eventFits, eventOffset, eventPosition } from '../format/event-record.js'
 import { FRAME_EVENT, FRAME_GROUP, FRAME_KIND, FRAME_SHAPE, type Window } from '../format/frame.js'
@@ -101,7 +102,9 @@ export async function readDamaged(
   }
   close(stretch.next?.position)
   if (!reported) {
-    report(context, 'damage', 'I2', segment.path, stretch.from, stretch.reason, { position: stretch.expected.position })
+    const { reason, expected } = stretch
+    const invariant = reason === COMMITS_NOT_WHOLE ? 'I5' : reason === OUT_OF_PLACE ? 'I4' : 'I2'
+    report(context, 'damage', invariant, segment.path, stretch.from, reason, { position: expected.position })
   }
   return Math.max(position, stretch.next?.position ?? position)
 }

@@ -17,6 +17,7 @@ import {
 } from '../format/event-record.js'
 import type { Window } from '../format/frame.js'
 import { logFileName, streamKey } from '../format/names.js'
+import type { LogPlace } from '../format/checkpoint.js'
 import { ShapeTable } from '../format/shapes.js'
 import { StreamTableBuilder } from '../format/stream-table.js'
 import { ValueDecoder } from '../format/value-decoder.js'
@@ -90,7 +91,7 @@ export class LogDerived {
     if (!whole) this.#damaged = true
     else {
       this.#checkIndex(segment)
-      this.#checkTable(segment)
+      this.#checkTable(segment, end)
     }
     this.#index = undefined
     this.#table = undefined
@@ -116,11 +117,12 @@ export class LogDerived {
     if (wrong !== undefined) report(this.#context, 'derived', 'I11', path, 0, wrong)
   }
 
-  #checkTable(segment: LogSegment): void {
+  #checkTable(segment: LogSegment, end: number): void {
     if (this.#table === undefined) return
     const { environment, storeId } = this.#context
     const path = this.#directory.beside(segment, '.tab')
-    const table = readStreamTable(environment.files, path, segment, storeId)?.table
+    const read = readStreamTable(environment.files, path, segment, storeId)
+    const table = read?.table
     const wrong = (message: string): void => {
       report(this.#context, 'derived', 'I12', path, 0, message)
     }
@@ -129,6 +131,7 @@ export class LogDerived {
       else if (this.#needsTable(segment)) wrong('the stream table is missing')
       return
     }
+    if (read!.end !== end) return wrong(`the stream table goes up to byte ${read!.end}, its segment to ${end}`)
     const { all, needed } = this.#table
     for (const name of table.names()) {
       const key = keyOf(name)
@@ -166,10 +169,8 @@ export class LogDerived {
       return
     }
     if (this.#damaged) return
-    if (!this.#placeFound && !(redo.position === 0 && redo.byte === 0)) {
-      if (redo.position < end.position || redo.position > end.position || redo.sequence !== end.sequence) {
-        return wrong('the checkpoint names a place that is not in the log')
-      }
+    if (!this.#placeFound && !(redo.position === 0 && redo.byte === 0) && !this.#isRenewed(redo, end)) {
+      return wrong('the checkpoint names a place that is not in the log')
     }
     if (settledPosition > redo.position) return wrong('the checkpoint settles more than it covers')
     const keyed = this.#keyedFrom ?? Infinity
@@ -193,6 +194,12 @@ export class LogDerived {
     }
     const before = inLog.definitions().slice(0, Math.max(0, this.#shapesFound))
     if (before.some(({ id }) => !known.has(id))) wrong('the checkpoint lacks a shape that the log defines before it')
+  }
+
+  /** The segment it names was empty and is gone: a later recovery put one of its own at the same place. */
+  #isRenewed(redo: LogPlace, end: ExpectedGroup): boolean {
+    if (redo.position !== redo.base || redo.position !== end.position || redo.sequence !== end.sequence) return false
+    return this.#directory.find(redo) < 0
   }
 }
 

@@ -6,7 +6,8 @@ const CRC_OF_HEADER_AT = 16
 
 /**
  * Compares an index with the one its segment gives, while the segment is read. The interval of a store is not written
- * anywhere; the least distance between two entries cuts the segment in the same places as the interval that made them.
+ * anywhere; the least distance between two entries cuts the segment in the same places as the interval that made them. Fewer
+ * entries than two tell nothing: then the interval must be the one that is asked for.
  */
 export class IndexCheck {
   readonly #entries: readonly IndexEntry[] | undefined
@@ -21,7 +22,9 @@ export class IndexCheck {
       : undefined
     this.#wrong = sameHeader ? 'an entry of the index is damaged' : wrongHeader(bytes, header)
     const least = leastDistance(this.#entries ?? [])
-    this.#builders = [...new Set([interval, least])].map((bytesBetween) => new IndexBuilder(bytesBetween))
+    this.#builders = [...new Set([interval, Number.isFinite(least) ? least : interval])].map(
+      (bytesBetween) => new IndexBuilder(bytesBetween),
+    )
   }
 
   add(number: number, byte: number, timestamp: number, length: number): void {

@@ -96,7 +96,9 @@ export class FileEventStore implements EventStore {
       },
     )
     const streams = new StreamDirectory(files, parts.streamsPath, storeId, settings.shapes)
-    const loader = new StreamLoader(streams, this.#handles, limits)
+    // Where the log is damaged, the segments of streams may hold what it has lost.
+    const logEnd = (): number => (recovered.report.damage === undefined ? this.#position : Infinity)
+    const loader = new StreamLoader(streams, this.#handles, limits, logEnd)
     const unsettled = new Unsettled(loader, this.#handles, slabs)
     unsettled.set(recovered.unsettled)
     this.#catalog = new StreamCatalog(limits, (key) => {

@@ -39,7 +39,12 @@ function forged(body: unknown): Buffer {
   const head = Buffer.alloc(8)
   head.writeUInt32LE(packed.length, 0)
   head.writeUInt32LE(crc32c(packed, 0, packed.length), 4)
-  return Buffer.concat([encodeHeader({ kind: 'C', storeId }), head, packed])
+  const epoch = (body as { epoch?: unknown } | null)?.epoch
+  return Buffer.concat([
+    encodeHeader({ kind: 'C', storeId, epoch: Number.isSafeInteger(epoch) ? Math.max(0, epoch as number) : 0 }),
+    head,
+    packed,
+  ])
 }
 
 t.test('decodeCheckpoint gives back what encodeCheckpoint was given', (t) => {

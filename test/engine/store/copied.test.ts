@@ -122,6 +122,9 @@ t.test(
         const got = await servedRightly(t, store.readStream(stream), right, `seed ${seed}: ${stream}`)
         const inLog = all.events.filter((event) => event.stream === stream).length
         if (!got.whole || got.events.length !== inLog) damaged = true
+        if (got.whole && all.whole && store.recovery.damage === undefined && got.events.length > inLog) {
+          t.fail(`seed ${seed}: ${stream} has events that the log does not hold`)
+        }
       }
       await store.close().catch(() => {})
       if (damaged && (found instanceof Error || found.ok)) {

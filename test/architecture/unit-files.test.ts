@@ -1,0 +1,128 @@
+import { existsSync } from 'node:fs'
+import t from 'tap'
+import { readSources } from './source-tree.js'
+
+/** Source files without a test file of their own, and where what they do is tested instead. */
+const ELSEWHERE: Readonly<Record<string, string>> = {
+  // Nothing to run: types, tables, lists of exports.
+  'engine/types/durability.ts': 'types; test/types',
+  'engine/types/event-filter-options.ts': 'types; test/types',
+  'engine/types/event-store.ts': 'types; test/types',
+  'engine/types/event.ts': 'types; test/types',
+  'engine/types/subscription.ts': 'types; test/types',
+  'engine/store/store-parts.ts': 'types',
+  'engine/recovery/log-sink.ts': 'types',
+  'engine/streams/stream-state.ts': 'fields and one getter; test/engine/streams/stream-catalog',
+  'engine/limits.ts': 'numbers; test/docs/segments-format compares them',
+  'engine/errors.ts': 'error classes; test/docs/errors and the refusal contract',
+  'engine/recovery/invariants.ts': 'texts; test/docs/segments-format compares them',
+  'engine/index.ts': 'exports; test/contract, test/package, test/types',
+  'engine/format/crc32c-wasm-module.ts': 'generated; test/engine/format/crc32c-build',
+  // Several files of one format or one door, tested by what goes in and comes out.
+  'engine/format/crc32c-methods.ts': 'test/engine/format/crc32c runs all methods against each other',
+  'engine/format/crc32c-tables.ts': 'test/engine/format/crc32c',
+  'engine/format/crc32c-wasm.ts': 'test/engine/format/crc32c',
+  'engine/format/shape-learner.ts': 'test/engine/format/shapes',
+  'engine/format/value-format.ts': 'test/engine/format/value-codec',
+  'engine/format/value-kinds.ts': 'test/engine/format/value-codec',
+  'engine/format/value-refusal.ts': 'test/engine/format/value-encoder',
+  'engine/format/value-strings.ts': 'test/engine/format/value-decoder',
+  'engine/format/value-tokens.ts': 'test/engine/format/value-codec, value-decoder',
+  'engine/format/event-filter.ts': 'test/contract/filter-contract',
+  'engine/io/file-system-kind.ts': 'test/engine/io/node-file-system',
+  'engine/io/machine.ts': 'test/engine/io/environment',
+  'engine/io/memory-environment.ts': 'test/engine/io/environment',
+  'engine/io/memory-file.ts': 'test/engine/io/file-system runs both file systems',
+  'engine/io/memory-file-system.ts': 'test/engine/io/file-system runs both file systems',
+  'engine/io/node-environment.ts': 'test/engine/io/environment',
+  'engine/io/process-identity.ts': 'test/engine/io/environment, test/engine/lock/processes',
+  'engine/io/system-error.ts': 'test/engine/io/file-system',
+  'engine/lock/acquire-writer-lock.ts': 'test/engine/lock/writer-lock, race, stopped-anywhere',
+  'engine/lock/epoch-folder.ts': 'test/engine/lock/writer-lock, stopped-anywhere',
+  'engine/lock/lock-directory.ts': 'test/engine/lock/writer-lock, processes',
+  // The steps of recovery, verify and repair: every bit, cut and missing file goes through all of them.
+  'engine/recovery/recover.ts': 'test/crash, test/engine/recovery/verdict, verify-derived',
+  'engine/recovery/redo.ts': 'test/crash, test/engine/recovery/verdict',
+  'engine/recovery/repair-derived.ts': 'test/engine/recovery/repair',
+  'engine/recovery/repair-events.ts': 'test/engine/recovery/repair',
+  'engine/recovery/repair-groups.ts': 'test/engine/recovery/repair compares what is healed byte by byte',
+  'engine/recovery/repair-log.ts': 'test/engine/recovery/repair',
+  'engine/recovery/repair-plan.ts': 'test/engine/recovery/repair-files',
+  'engine/recovery/repair-streams.ts': 'test/engine/recovery/repair',
+  'engine/recovery/unsettled.ts': 'test/crash, test/engine/streams/stream-loader',
+  'engine/recovery/verify-context.ts': 'test/engine/recovery/verify',
+  'engine/recovery/verify-copies.ts': 'test/engine/recovery/verify, verify-ledger',
+  'engine/recovery/verify-damaged-log.ts': 'test/engine/recovery/verify, verify-derived',
+  'engine/recovery/verify-event.ts': 'test/engine/recovery/verify',
+  'engine/recovery/verify-log-head.ts': 'test/engine/recovery/verify',
+  'engine/recovery/verify-log.ts': 'test/engine/recovery/verify',
+  'engine/recovery/verify-missing.ts': 'test/engine/recovery/verify',
+  'engine/recovery/verify-stream-segment.ts': 'test/engine/recovery/verify',
+  'engine/recovery/verify-streams.ts': 'test/engine/recovery/verify',
+  // The store as a whole: the contract runs it over files and in memory.
+  'engine/commit-log/commit-log.ts': 'test/engine/store/group-commit, durability',
+  'engine/store/append-options.ts': 'test/contract/refusal-contract',
+  'engine/store/append-waiter.ts': 'test/engine/store/group-commit',
+  'engine/store/appender.ts': 'test/contract/append-contract',
+  'engine/store/commit-builder.ts': 'test/contract/append-contract, refusal-contract',
+  'engine/store/event-iterator.ts': 'test/contract/read-contract',
+  'engine/store/feed.ts': 'test/contract/subscription-contract, test/engine/store/subscription',
+  'engine/store/file-event-store.ts': 'composition root; test/contract',
+  'engine/store/log-source.ts': 'test/contract/read-contract, test/engine/store/index-files',
+  'engine/store/maintenance.ts': 'test/engine/store/segments, test/crash',
+  'engine/store/open-subscription.ts': 'test/contract/subscription-contract, test/engine/store/subscription',
+  'engine/store/option-checks.ts': 'test/contract/refusal-contract',
+  'engine/store/options.ts': 'test/engine/store/open-store, test/contract/refusal-contract',
+  'engine/store/read-options.ts': 'test/contract/refusal-contract',
+  'engine/store/segment-cursor.ts': 'test/contract/read-contract, test/engine/store/index-files',
+  'engine/store/selection.ts': 'test/contract/filter-contract, test/engine/store/time-range',
+  'engine/store/settler.ts': 'test/engine/store/segments, test/crash/failed-sync, every-moment',
+  'engine/store/store-reader.ts': 'test/contract/read-contract',
+  'engine/store/stream-source.ts': 'test/contract/read-contract, test/engine/store/index-files',
+  'engine/store/subscribe-options.ts': 'test/contract/subscription-contract',
+  'engine/store/write-behind.ts': 'test/engine/store/segments, memory',
+  'engine/streams/stream-flush.ts': 'test/engine/store/segments, test/crash',
+  // Keys: what is asked and answered, over both engines.
+  'engine/format/key-file.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/format/key-hash.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/keys/key-builder.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/keys/key-file-reader.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/keys/key-file-writer.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/keys/key-index.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/keys/key-names.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/keys/key-scan.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/keys/key-source.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/keys/key-table.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/recovery/verify-keys.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/store/append-conditions.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/store/key-keeper.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/store/query-decision.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/store/query-source.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/store/query.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/store/record-reader.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/store/version-at.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/store/commit-repeat.ts': 'test/contract/commit-id-contract',
+  'engine/store/same-value.ts': 'test/contract/commit-id-contract',
+  'engine/types/query.ts': 'types; test/types',
+}
+
+t.test('each source file of the engine has a test file of its name, or the list says where it is tested', (t) => {
+  const sources = readSources(['engine']).map(({ path }) => path)
+  const without = sources.filter((path) => !existsSync(`test/${path.replace(/\.ts$/, '.test.ts')}`))
+  t.same(
+    without.filter((path) => !(path in ELSEWHERE)),
+    [],
+    'write test/engine/<folder>/<name>.test.ts, or say where it is tested',
+  )
+  t.same(
+    Object.keys(ELSEWHERE).filter((path) => !without.includes(path)),
+    [],
+    'these have a test file now, or are gone: take them off the list',
+  )
+  for (const [path, where] of Object.entries(ELSEWHERE)) {
+    for (const [named] of where.matchAll(/test\/[\w/-]+/g)) {
+      t.ok(existsSync(named) || existsSync(`${named}.test.ts`) || existsSync(`${named}.ts`), `${path}: ${named}`)
+    }
+  }
+  t.end()
+})
