@@ -2,6 +2,7 @@ import type { Workload } from '../workload.js'
 import { append1, appendMany } from './append.js'
 import { batch } from './batch.js'
 import { bulk } from './bulk.js'
+import { filteredRead } from './filtered-read.js'
 import { lookup } from './lookup.js'
 import { open } from './open.js'
 import { randomOffset, randomStream } from './random.js'
@@ -20,6 +21,7 @@ export const workloads: Readonly<Record<string, Workload>> = {
   'bulk-100k': bulk('bulk-100k', 100_000, 0.4),
   scan,
   'global-read': globalRead,
+  'filtered-read': filteredRead,
   'random-stream': randomStream,
   'random-offset': randomOffset,
   lookup,
