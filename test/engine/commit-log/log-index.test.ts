@@ -95,7 +95,7 @@ t.test('[F3] indexes are read once, and the least known are forgotten', async (t
 t.test(
   '[F3] an index is taken up where it ends, whatever is left of it, and grows as if it had never been left',
   async (t) => {
-    const { resume, machine, path, segment, storeId, read } = await log()
+    const { resume, machine, path, segment, storeId, read, end } = await log()
     const right = read()!
     for (const left of [right, right.slice(0, 10), right.slice(0, 1), [], undefined]) {
       if (left === undefined) machine.remove(path)
@@ -103,8 +103,10 @@ t.test(
       const builder = resume()
       t.same(builder.entries, right, `${left?.length ?? 'no'} entries`)
     }
-    const beyond = { number: 10 ** 6, byte: 10 ** 6, end: 10 ** 6 + 1, minTime: 0, maxTime: 0 }
-    machine.write(path, encodeLogIndex(storeId, segment, [...right, beyond]))
+    // As if it had been written before the end of the segment was cut: its last entry goes up to there.
+    const last = { ...right.at(-1)!, end }
+    const beyond = { number: 10 ** 6, byte: end, end: end + 1, minTime: 0, maxTime: 0 }
+    machine.write(path, encodeLogIndex(storeId, segment, [...right.slice(0, -1), last, beyond]))
     t.same(resume().entries, right, 'entries behind the end do not count')
   },
 )
