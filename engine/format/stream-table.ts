@@ -99,8 +99,11 @@ export class StreamTableBuilder {
   /** Encodes the content that follows the file header. */
   encode(): Buffer {
     const allNames = [...this.#ordinals.keys()]
-    const order = allNames.map((_, ordinal) => ordinal).sort((a, b) => this.#hashes[a]! - this.#hashes[b]!)
-    const names = Buffer.from(order.map((ordinal) => allNames[ordinal]!).join(''), 'utf8')
+    const order = byRisingHash(this.#hashes)
+    let joined = ''
+    for (const ordinal of order) joined += allNames[ordinal]!
+    const names = Buffer.from(joined, 'utf8')
+    const isAscii = names.length === joined.length
     const bytesFrom = FIXED + ENTRY * order.length
     const window = windowOf(Buffer.allocUnsafe(bytesFrom + 4 * this.#bytes.length + names.length))
     const { bytes, view } = window
@@ -118,7 +121,8 @@ export class StreamTableBuilder {
       view.setUint32(at + 12, count, true)
       writeU64(view, at + 16, this.#firstOffsets[ordinal]!)
       at += ENTRY
-      nameStart += Buffer.byteLength(allNames[ordinal]!, 'utf8')
+      const name = allNames[ordinal]!
+      nameStart += isAscii ? name.length : Buffer.byteLength(name, 'utf8')
       events += count
       let byteAt = bytesFrom + 4 * events
       for (let event = this.#lastEvents[ordinal]!; event >= 0; event = this.#before[event]!) {
@@ -226,6 +230,23 @@ export class StreamTable {
     const bytes = Array.from({ length: count }, (_, n) => view.getUint32(from + 4 * n, true))
     return { firstOffset: readU64(view, at + 16), bytes }
   }
+}
+
+/**
+ * Returns the indexes of hashes by rising hash, and by rising index where they are equal. A radix sort with two passes of 16 bits: a
+ * table of 30,000 streams is made on the main thread, and comparing would take ten times as long.
+ */
+function byRisingHash(hashes: readonly number[]): Uint32Array {
+  let order = Uint32Array.from(hashes, (_, i) => i)
+  for (const shift of [0, 16]) {
+    const starts = new Uint32Array(0x10001)
+    for (const hash of hashes) starts[((hash >>> shift) & 0xffff) + 1]!++
+    for (let i = 0; i < 0x10000; i++) starts[i + 1]! += starts[i]!
+    const sorted = new Uint32Array(order.length)
+    for (const i of order) sorted[starts[(hashes[i]! >>> shift) & 0xffff]!++] = i
+    order = sorted
+  }
+  return order
 }
 
 function hashOf(name: string): number {

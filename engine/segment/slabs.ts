@@ -9,7 +9,7 @@ const SPAN = 2 ** 32
 /** Slabs of the usual size kept for reuse, so that appending allocates nothing in the long run. */
 const KEPT_FREE = 8
 /** Bytes read back at a time: most records, and their neighbours. */
-const READ_BYTES = 4096
+const READ_BYTES = 1024
 const NOTHING = windowOf(Buffer.alloc(0))
 
 /** Where bytes of a slab are in the log: byte b ≥ `from`, until the next place begins, is byte b + `shift` of the file. */
