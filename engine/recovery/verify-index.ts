@@ -6,8 +6,9 @@ const CRC_OF_HEADER_AT = 16
 
 /**
  * Compares an index with the one its segment gives, while the segment is read. The interval of a store is not written
- * anywhere; the least distance between two entries cuts the segment in the same places as the interval that made them. Fewer
- * entries than two tell nothing: then the interval must be the one that is asked for.
+ * anywhere; the shortest of the stretches that were ended by it cuts the segment in the same places. The last stretch is
+ * one of those unless the end of the segment has cut it short. An index without entries tells nothing: then the interval must be
+ * the one that is asked for.
  */
 export class IndexCheck {
   readonly #entries: readonly IndexEntry[] | undefined
@@ -21,10 +22,9 @@ export class IndexCheck {
       ? decodeEntries(windowOf(bytes), header.length, bytes.length, bytes.readUInt32LE(CRC_OF_HEADER_AT))
       : undefined
     this.#wrong = sameHeader ? 'an entry of the index is damaged' : wrongHeader(bytes, header)
-    const least = leastDistance(this.#entries ?? [])
-    this.#builders = [...new Set([interval, Number.isFinite(least) ? least : interval])].map(
-      (bytesBetween) => new IndexBuilder(bytesBetween),
-    )
+    const entries = this.#entries ?? []
+    const intervals = new Set([interval, shortest(entries), shortest(entries.slice(0, -1))].filter(Number.isFinite))
+    this.#builders = [...intervals].map((bytesBetween) => new IndexBuilder(bytesBetween))
   }
 
   add(number: number, byte: number, timestamp: number, length: number): void {
@@ -51,10 +51,8 @@ function wrongHeader(bytes: Buffer, header: Buffer): string {
   return verdict.kind === 'header' ? 'the index belongs to another segment' : 'the header of the index is damaged'
 }
 
-function leastDistance(entries: readonly IndexEntry[]): number {
-  let least = Infinity
-  for (let i = 1; i < entries.length; i++) least = Math.min(least, entries[i]!.byte - entries[i - 1]!.byte)
-  return least
+function shortest(stretches: readonly IndexEntry[]): number {
+  return stretches.reduce((least, { byte, end }) => Math.min(least, end - byte), Infinity)
 }
 
 function sameEntries(a: readonly IndexEntry[], b: readonly IndexEntry[]): boolean {

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { LogDirectory, LogSegment } from '../commit-log/log-directory.js'
+import { eventPosition } from '../format/event-record.js'
 import type { Window } from '../format/frame.js'
 import { KeyHasher } from '../format/key-hash.js'
 import { BlockCache, KeyFile, WrongKeyFile } from '../keys/key-file-reader.js'
@@ -31,6 +32,7 @@ export class KeyFileCheck {
   #covering: readonly Checked[] = []
   #table: KeyTable | undefined
   #collector: KeyCollector | undefined
+  #end = 0
 
   constructor(context: VerifyContext, directory: LogDirectory) {
     const { environment, storeId, pace } = context
@@ -39,12 +41,16 @@ export class KeyFileCheck {
     this.#hasher = new KeyHasher(storeId)
     const cache = new BlockCache(CACHED_BLOCKS)
     for (const name of environment.files.list(directory.path)) {
-      if (parseKeyFileName(name) === undefined) continue
+      const named = parseKeyFileName(name)
+      if (named === undefined) continue
       const path = join(directory.path, name)
       const file = KeyFile.open(path, storeId, this.#handles, cache)
       pace.files++
-      if (file !== undefined && isWhole(file)) this.#checked.push({ file, confirmed: 0, wrong: false })
-      else if (environment.files.stat(path) !== undefined) this.#report(path, 'the key file is damaged')
+      if (file === undefined || !isWhole(file)) {
+        if (environment.files.stat(path) !== undefined) this.#report(path, 'I11', 'the key file is damaged')
+      } else if (file.head.segments[0]!.base !== named.base || file.head.segments[0]!.epoch !== named.epoch) {
+        this.#report(path, 'I1', 'the header of the key file does not agree with its name')
+      } else this.#checked.push({ file, confirmed: 0, wrong: false })
     }
     this.#handles.close()
   }
@@ -58,7 +64,9 @@ export class KeyFileCheck {
   }
 
   event(window: Window, at: number, byte: number): void {
-    this.#collector?.add(window, at, byte)
+    if (this.#collector === undefined) return
+    this.#collector.add(window, at, byte)
+    this.#end = eventPosition(window, at) + 1
   }
 
   finished({ base }: LogSegment, end: number, whole: boolean): void {
@@ -70,6 +78,8 @@ export class KeyFileCheck {
       const last = head.segments.at(-1)!.base === base
       if (checked.wrong || !whole || (last && head.lastBytes !== end)) checked.wrong = true
       else if (!this.#has(checked, table)) this.#blame(checked, 'the key file does not say where the events are')
+      else if (last && head.end !== this.#end)
+        {this.#blame(checked, 'the key file ends at another position than its segments')}
       else if (last && checked.confirmed !== head.entries) this.#blame(checked, 'the key file has entries of no event')
     }
     this.#handles.close()
@@ -100,11 +110,11 @@ export class KeyFileCheck {
 
   #blame(checked: Checked, message: string): void {
     checked.wrong = true
-    this.#report(checked.file.path, message)
+    this.#report(checked.file.path, 'I11', message)
   }
 
-  #report(path: string, message: string): void {
-    report(this.#context, 'derived', 'I11', path, 0, message)
+  #report(path: string, invariant: 'I1' | 'I11', message: string): void {
+    report(this.#context, 'derived', invariant, path, 0, message)
   }
 }
 

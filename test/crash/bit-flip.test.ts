@@ -26,7 +26,8 @@ for (const closed of [true, false]) {
     const truth = await hostileStore({ closed })
     t.match(await readHostile(truth, truth.image), { whole: true, told: false })
     const before = await verifyHostile(truth.image)
-    t.same(typeof before === 'string' ? before : before.filter(({ severity }) => severity === 'damage'), [])
+    if (closed) t.same(before, [])
+    else t.same(typeof before === 'string' ? before : before.filter(({ severity }) => severity === 'damage'), [])
     const wrong: string[] = []
     let cases = 0
     let refused = 0

@@ -42,13 +42,23 @@ const limits = {
 async function smallStore(environment: Environment, settled: boolean): Promise<StoreFiles> {
   const store = await openStore(environment, '/store', { limits })
   for (let i = 0; i < 60; i++) {
-    await store.appendMany([
-      { stream: `s-${i % 3}`, events: [{ type: 'A', data: { n: i, list: [new Date(i), 2n ** BigInt(i * 3)] } }] },
-      {
-        stream: 'Ü/x',
-        events: [{ type: 'B', data: new Map([[i, new Set([i])]]), metadata: { correlationId: `c${i}` } }],
-      },
-    ])
+    await store.appendMany(
+      [
+        { stream: `s-${i % 3}`, events: [{ type: 'A', data: { n: i, list: [new Date(i), 2n ** BigInt(i * 3)] } }] },
+        {
+          stream: 'Ü/x',
+          events: [
+            {
+              type: 'B',
+              data: new Map([[i, new Set([i])]]),
+              metadata: { correlationId: `c${i}` },
+              tags: [`ü${i}`, 'all'],
+            },
+          ],
+        },
+      ],
+      i % 4 === 0 ? { commitId: `commit ${i}` } : {},
+    )
     if (i % 20 === 7) await store.flush()
   }
   const files = filesOfStore(environment.files, '/store')
@@ -112,7 +122,7 @@ t.test('[F2] it reads every kind of file and agrees with the engine', async (t) 
   t.ok(log.segments.length > 3 && segments.get('Ü/x')!.length > 3, 'several segments of both kinds')
   t.ok(checkpoint?.clean)
   const endings = new Set(files.list('log').map((name) => name.slice(-4)))
-  t.same([...endings].sort(), ['.idx', '.log', '.tab'])
+  t.same([...endings].sort(), ['.idx', '.key', '.log', '.tab', 'key1'])
 })
 
 t.test('[F2] it notices a flipped bit in any file', async (t) => {

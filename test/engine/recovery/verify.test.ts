@@ -50,6 +50,20 @@ t.test('a sound store has no findings, closed or open, and nothing is written', 
   t.same((await verify(environment, STORE, { limits })).findings, [])
 })
 
+t.test('an index is held to the interval that made it, whatever it was', async (t) => {
+  for (const indexIntervalBytes of [256, 1024, 3000]) {
+    for (const rounds of [1, 3, 5, 8, 13]) {
+      const { image, environment } = await buildStore({ limits: { indexIntervalBytes } }, rounds)
+      t.same((await verify(environment, STORE, {})).findings, [], `${indexIntervalBytes} bytes, ${rounds} rounds`)
+      const index = [...image.keys()].find((path) => path.includes('/log/') && path.endsWith('.idx'))!
+      const entries = image.get(index)!
+      if (entries.length <= 96 + 2 * 36) continue
+      const lacking = new Map(image).set(index, Buffer.concat([entries.subarray(0, 96), entries.subarray(96 + 36)]))
+      t.match((await verify(restore(lacking), STORE, {})).findings, [{ invariant: 'I11', file: index, byte: 0 }])
+    }
+  }
+})
+
 t.test('[U3] [fault 39] a flipped bit is reported with file, byte, stream and offset', async (t) => {
   const { image, events } = await buildStore()
   const environment = restore(image)

@@ -2,7 +2,7 @@ import { crc32c, Fields, hex, sameBytes } from './bytes.js'
 import { must } from './damage.js'
 
 /** The letter in the magic of each kind of file. */
-export type FileLetter = 'H' | 'L' | 'P' | 'T' | 'S' | 'I' | 'C'
+export type FileLetter = 'H' | 'L' | 'P' | 'T' | 'K' | 'S' | 'I' | 'C'
 
 /** The header of a file. */
 export interface Header {

@@ -1,6 +1,7 @@
 import { allZero, Fields, sameBytes } from './bytes.js'
 import { Damage, must } from './damage.js'
 import { readHeader } from './header.js'
+import { keysOf, parseKeyName, readKeyFile } from './keys.js'
 import { type Log, type LogFile, readLog, sameKeys, type StoredRecord } from './log.js'
 import { logFile, parseLogName, parseStreamName } from './names.js'
 import { readStreamSegment, type StreamSegment } from './streams.js'
@@ -77,6 +78,7 @@ export function readStore(files: StoreFiles, options: SecondReadingOptions = {})
     must(!settled || segments.has(stream), `stream ${stream} is settled and has no segment`)
   }
   checkDerived(files, storeId, log, segments, checkpoint?.settledPosition ?? 0, options.indexIntervalBytes ?? 4096)
+  checkKeys(files, storeId, log)
   checkEpochs(files, storeId, log.segments[0]?.epoch ?? Infinity)
   return { storeId, log, records, streams, segments, checkpoint, leftOut }
 }
@@ -263,6 +265,34 @@ function checkTable(
         `${path} names byte ${byte} for offset ${firstOffset + i} of stream ${stream}`,
       )
     })
+  }
+}
+
+/** Key files: each that is of use has the entries of its log segments and no others. */
+function checkKeys(files: StoreFiles, storeId: Uint8Array, log: Log): void {
+  for (const name of files.list('log')) {
+    const parsed = parseKeyName(name)
+    if (parsed === undefined) continue
+    const { header, segments, end, entries } = readKeyFile(files.read(`log/${name}`)!)
+    must(sameBytes(header.storeId, storeId), `${name} belongs to another store`)
+    must(header.base === parsed.base && header.epoch === parsed.epoch, `${name} is not what its name says`)
+    must(segments.length === 8 ** parsed.tier, `${name} is of ${segments.length} log segments`)
+    const first = log.segments.findIndex(({ base, epoch }) => base === header.base && epoch === header.epoch)
+    const covered = log.segments.slice(first, first + segments.length)
+    const follow = segments.every(({ base, epoch }, i) => covered[i]?.base === base && covered[i].epoch === epoch)
+    // One of segments that no longer count, or were gone on in, is not believed.
+    if (first < 0 || !follow || covered.at(-1)!.end !== header.previousEnd) continue
+    must(end === covered.at(-1)!.borders.at(-1)!.position, `${name} ends at another position than its last segment`)
+    const expected = keysOf(covered, storeId)
+    must(
+      entries.length === expected.length,
+      `${name} has ${entries.length} entries, its segments give ${expected.length}`,
+    )
+    for (const [i, { high, low, position, byte }] of entries.entries()) {
+      const other = expected[i]!
+      const same = high === other.high && low === other.low && position === other.position && byte === other.byte
+      must(same, `entry ${i} of ${name} is not what its segments give`)
+    }
   }
 }
 
