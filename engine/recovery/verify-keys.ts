@@ -78,9 +78,10 @@ export class KeyFileCheck {
       const last = head.segments.at(-1)!.base === base
       if (checked.wrong || !whole || (last && head.lastBytes !== end)) checked.wrong = true
       else if (!this.#has(checked, table)) this.#blame(checked, 'the key file does not say where the events are')
-      else if (last && head.end !== this.#end)
-        {this.#blame(checked, 'the key file ends at another position than its segments')}
-      else if (last && checked.confirmed !== head.entries) this.#blame(checked, 'the key file has entries of no event')
+      else if (last && head.end !== this.#end) {
+        this.#blame(checked, 'the key file ends at another position than its segments')
+      } else if (last && checked.confirmed !== head.entries)
+        this.#blame(checked, 'the key file has entries of no event')
     }
     this.#handles.close()
     this.#table = undefined

@@ -83,8 +83,9 @@ t.test(
       if (JSON.stringify(found) !== JSON.stringify(wanted)) t.fail(`${where}: the store is not each commit once`)
       for (const n of [0, 17, COMMITS - 1]) {
         const tagged: unknown[] = []
-        for await (const { data } of store.readAll({ query: { items: [{ tags: [`n:${n}`, 'part:0'] }] } }))
+        for await (const { data } of store.readAll({ query: { items: [{ tags: [`n:${n}`, 'part:0'] }] } })) {
           tagged.push(data)
+        }
         if (JSON.stringify(tagged) !== JSON.stringify(plan[n]!.appends[0]!.events.map(({ data }) => data))) {
           t.fail(`${where}: a query does not find commit ${n}`)
         }
