@@ -80,8 +80,9 @@ export class KeyFileCheck {
       else if (!this.#has(checked, table)) this.#blame(checked, 'the key file does not say where the events are')
       else if (last && head.end !== this.#end) {
         this.#blame(checked, 'the key file ends at another position than its segments')
-      } else if (last && checked.confirmed !== head.entries)
+      } else if (last && checked.confirmed !== head.entries) {
         this.#blame(checked, 'the key file has entries of no event')
+      }
     }
     this.#handles.close()
     this.#table = undefined
