@@ -28,6 +28,10 @@ import type { StreamKey } from './names.js'
 
 const FIXED = 16
 const ENTRY = 24
+/** A hash that was not computed yet. */
+const UNKNOWN = -1
+/** Bits that one pass of sorting looks at: three passes for 32 bits. */
+const RADIX_BITS = 11
 
 /** What one stream has in a log segment: the offset of its first event there and where each event's frame starts. */
 export interface StreamEntry {
@@ -52,13 +56,13 @@ export class StreamTableBuilder {
     return this.#ordinals.size
   }
 
-  /** Adds an event. `hash` is that of the name; where it is undefined and the stream new, it is computed. Returns the stream's ordinal. */
+  /** Adds an event. `hash` is that of the name; where it is undefined, it is computed once it is needed. Returns the stream's ordinal. */
   add(name: string, hash: number | undefined, offset: number, byte: number): number {
     let ordinal = this.#ordinals.get(name)
     if (ordinal === undefined) {
       ordinal = this.#hashes.length
       this.#ordinals.set(name, ordinal)
-      this.#hashes.push(hash ?? hashOf(name))
+      this.#hashes.push(hash ?? UNKNOWN)
       this.#firstOffsets.push(offset)
       this.#counts.push(0)
       this.#lastEvents.push(-1)
@@ -93,12 +97,18 @@ export class StreamTableBuilder {
 
   /** Names whose hash is wanted. */
   *namesWhere(isWanted: (hash: number) => boolean): Generator<string> {
-    for (const [name, ordinal] of this.#ordinals) if (isWanted(this.#hashes[ordinal]!)) yield name
+    for (const [name, ordinal] of this.#ordinals) if (isWanted(this.#hash(name, ordinal))) yield name
+  }
+
+  #hash(name: string, ordinal: number): number {
+    const known = this.#hashes[ordinal]!
+    return known === UNKNOWN ? (this.#hashes[ordinal] = hashOf(name)) : known
   }
 
   /** Encodes the content that follows the file header. */
   encode(): Buffer {
     const allNames = [...this.#ordinals.keys()]
+    for (let ordinal = 0; ordinal < allNames.length; ordinal++) this.#hash(allNames[ordinal]!, ordinal)
     const order = byRisingHash(this.#hashes)
     let joined = ''
     for (const ordinal of order) joined += allNames[ordinal]!
@@ -233,17 +243,18 @@ export class StreamTable {
 }
 
 /**
- * Returns the indexes of hashes by rising hash, and by rising index where they are equal. A radix sort with two passes of 16 bits: a
+ * Returns the indexes of hashes by rising hash, and by rising index where they are equal. A radix sort: a
  * table of 30,000 streams is made on the main thread, and comparing would take ten times as long.
  */
 function byRisingHash(hashes: readonly number[]): Uint32Array {
   let order = Uint32Array.from(hashes, (_, i) => i)
-  for (const shift of [0, 16]) {
-    const starts = new Uint32Array(0x10001)
-    for (const hash of hashes) starts[((hash >>> shift) & 0xffff) + 1]!++
-    for (let i = 0; i < 0x10000; i++) starts[i + 1]! += starts[i]!
+  const values = 1 << RADIX_BITS
+  for (let shift = 0; shift < 32; shift += RADIX_BITS) {
+    const starts = new Uint32Array(values + 1)
+    for (const hash of hashes) starts[((hash >>> shift) & (values - 1)) + 1]!++
+    for (let i = 0; i < values; i++) starts[i + 1]! += starts[i]!
     const sorted = new Uint32Array(order.length)
-    for (const i of order) sorted[starts[(hashes[i]! >>> shift) & 0xffff]!++] = i
+    for (const i of order) sorted[starts[(hashes[i]! >>> shift) & (values - 1)]!++] = i
     order = sorted
   }
   return order

@@ -20,7 +20,7 @@ import type { KeyKeeper } from './key-keeper.js'
 import type { StoreParts } from './store-parts.js'
 import { removeOrLeave, Settler } from './settler.js'
 import type { StoreStats } from './stats.js'
-import { WriteBehind } from './write-behind.js'
+import { turn, WriteBehind } from './write-behind.js'
 
 /** Streams that are synced when a store is closed; if more have changed, their stream table stands for them. */
 const SETTLED_AT_CLOSE = 256
@@ -133,11 +133,13 @@ export class Maintenance {
     for (const segment of recovered.empty) recovered.directory.remove(segment)
     await completion((done) => log.startSegment(recovered.position, done))
     const segment = log.segment!
-    this.#sealing = this.#afterRecovery(segment)
+    // Later, when whoever opens the store has it: nothing of this is needed to append or to read.
+    this.#sealing = turn().then(() => this.#afterRecovery(segment))
     this.#sealing.catch((error: unknown) => log.fail(failureOfWrite(error)))
   }
 
   async #afterRecovery(next: LogSegmentFile): Promise<void> {
+    if (this.#stopped) return
     const { parts, handles } = this.#m
     const { environment, recovered, settings, storeId } = parts
     const { files } = environment
