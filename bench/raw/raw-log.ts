@@ -1,4 +1,4 @@
-import { closeSync, constants, fdatasyncSync, fsyncSync, openSync, writeSync } from 'node:fs'
+import { closeSync, constants, fdatasyncSync, fsyncSync, openSync, write, writeSync } from 'node:fs'
 import type { Plan } from '../plan.js'
 import { FrameWriter } from './frames.js'
 
@@ -52,6 +52,17 @@ export class ZeroFilledLog {
 
   write(bytes: Uint8Array): void {
     this.#at += writeSync(this.#fd, bytes, 0, bytes.length, this.#at)
+  }
+
+  /** The same through the thread pool: what it costs not to hold up the main thread. */
+  writeInPool(bytes: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      write(this.#fd, bytes, 0, bytes.length, this.#at, (error, length) => {
+        this.#at += length
+        if (error === null) resolve()
+        else reject(error)
+      })
+    })
   }
 
   close(): void {

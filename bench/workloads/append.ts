@@ -9,7 +9,7 @@ import type { Context, Result, Workload } from '../workload.js'
 
 /**
  * One in flight on one stream. Raw: a loop of a synchronous write and fdatasync of bytes encoded before, of the length annals
- * writes; on a growing file, and with O_DSYNC on one filled with zeros.
+ * writes; on a growing file, and with O_DSYNC on one filled with zeros, there also through the thread pool.
  */
 export const append1: Workload = {
   async run({ folder, quick }: Context) {
@@ -25,8 +25,13 @@ export const append1: Workload = {
     const bytesPerEvent = Math.round((store.stats().appends.bytes - warmed) / 10)
     const bytes = Buffer.alloc(bytesPerEvent, encodedEvents(plan))
     const growing = new RawLog(join(folder, 'growing'))
-    const zeroFilled = new ZeroFilledLog(join(folder, 'zero-filled'), rounds * perRound * bytesPerEvent)
-    const durations = { annals: [] as number[], raw: [] as number[], rawZeroFilled: [] as number[] }
+    const zeroFilled = new ZeroFilledLog(join(folder, 'zero-filled'), 2 * rounds * perRound * bytesPerEvent)
+    const durations = {
+      annals: [] as number[],
+      raw: [] as number[],
+      rawZeroFilled: [] as number[],
+      rawInPool: [] as number[],
+    }
     const loop = (log: RawLog | ZeroFilledLog, into: number[]): void => {
       for (let n = 0; n < perRound; n++) {
         const begun = performance.now()
@@ -38,6 +43,13 @@ export const append1: Workload = {
     const seconds = await alternate(rounds, {
       raw: () => loop(growing, durations.raw),
       rawZeroFilled: () => loop(zeroFilled, durations.rawZeroFilled),
+      async rawInPool() {
+        for (let n = 0; n < perRound; n++) {
+          const begun = performance.now()
+          await zeroFilled.writeInPool(bytes)
+          durations.rawInPool.push(performance.now() - begun)
+        }
+      },
       async annals() {
         await appendLoops(store, plan, next, perRound, 1, durations.annals)
         next += perRound
@@ -63,6 +75,13 @@ export const append1: Workload = {
       },
       { name: '  raw, growing file', eventsPerSecond: rate(seconds.raw), ...latency(durations.raw) },
       { name: '  raw, zero-filled', eventsPerSecond: rate(seconds.rawZeroFilled), ...latency(durations.rawZeroFilled) },
+      {
+        name: '  raw, zero-filled, in the pool',
+        eventsPerSecond: rate(seconds.rawInPool),
+        rawPerSecond: rate(seconds.raw),
+        ratio: ratioOf(seconds.rawInPool, seconds.raw),
+        ...latency(durations.rawInPool),
+      },
     ]
   },
 }
