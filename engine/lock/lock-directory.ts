@@ -30,6 +30,8 @@ type Callback<T> = (error: unknown, result?: T) => void
  * for both: a tool that touches the directory should not end a writer, whose safety is the epoch and not this.
  */
 export class LockDirectory {
+  /** Locks that were asked for in this process: by count and not at random, since tests make randomness repeat itself. */
+  static #taken = 0
   readonly path: string
   readonly #environment: Environment
   readonly #replaces: LockIdentity | undefined
@@ -56,12 +58,10 @@ export class LockDirectory {
     options: LockDirectoryOptions,
   ): Promise<LockDirectory | undefined> {
     const lock = new LockDirectory(environment, path, options)
-    const nonce = Buffer.alloc(8)
-    environment.random(nonce)
     try {
       // proper-lockfile keeps its locks in one table by name. Ours are told apart by path alone, so the name is made
       // unique: two stores in memory may have the same path, and a lost lock must not answer for its successor.
-      lock.#release = await lockfile.lock(`${path}.${nonce.toString('hex')}`, {
+      lock.#release = await lockfile.lock(`${path}.${++LockDirectory.#taken}`, {
         lockfilePath: path,
         realpath: false,
         retries: 0,

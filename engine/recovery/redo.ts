@@ -109,7 +109,7 @@ export class RedoReader {
     const handle = this.#files.open(segment.path, 'read')
     let sequence: number
     try {
-      sequence = this.#header(handle, segment.path)?.header.sequence ?? 0
+      sequence = this.#header(handle, segment)?.header.sequence ?? 0
     } finally {
       handle.close()
     }
@@ -131,7 +131,7 @@ export class RedoReader {
   ): { result: RedoneSegment | undefined; stop: ScanStop; ends: boolean } {
     const handle = this.#files.open(segment.path, 'read')
     try {
-      const header = this.#header(handle, segment.path)
+      const header = this.#header(handle, segment)
       const successor = this.#successor(segment, later)
       const table = new StreamTableBuilder()
       const marks: { readonly sequence: number; readonly byte: number }[] = []
@@ -201,12 +201,17 @@ export class RedoReader {
     }
   }
 
-  #header(handle: FileHandle, path: string): { readonly header: FileHeader; readonly length: number } | undefined {
+  /** Undefined when there is none of this very segment: a block that was another's may hold that one's, checksum and all. */
+  #header(
+    handle: FileHandle,
+    { path, base, epoch }: LogSegment,
+  ): { readonly header: FileHeader; readonly length: number } | undefined {
     const bytes = Buffer.alloc(HEADER_FIXED_BYTES)
     const got = readFullySync(handle, bytes, 0, bytes.length, 0)
     const verdict = parseHeader(windowOf(bytes), got, 'L')
     if (verdict.kind === 'version') throw newerVersion(path, verdict.readVersion, verdict.writeVersion)
-    return verdict.kind === 'header' && verdict.header.storeId.equals(this.#storeId) ? verdict : undefined
+    if (verdict.kind !== 'header' || !verdict.header.storeId.equals(this.#storeId)) return undefined
+    return verdict.header.base === base && verdict.header.epoch === epoch ? verdict : undefined
   }
 
   /** What the next segment with a sound header says of this one. */
@@ -215,7 +220,7 @@ export class RedoReader {
     if (next === undefined) return undefined
     const handle = this.#files.open(next.path, 'read')
     try {
-      const header = this.#header(handle, next.path)?.header
+      const header = this.#header(handle, next)?.header
       return header !== undefined && header.previousBase === segment.base && header.previousEpoch === segment.epoch
         ? header
         : undefined

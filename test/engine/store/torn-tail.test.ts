@@ -49,3 +49,28 @@ t.test(
     }
   },
 )
+
+t.test(
+  '[fault 6] a header that another segment left in a block is not taken for that of the segment in its place',
+  async (t) => {
+    const machine = new TestMachine()
+    const options = { limits: { logSegmentBytes: 512 } }
+    const store = await machine.open(options)
+    for (const i of countUp(9)) await store.append('a', numbered(1, i))
+    machine.kill()
+    store.close().catch(() => {})
+    const logs = machine.find('.log')
+    t.ok(logs.length >= 3)
+    const [before, last] = logs.slice(-2) as [string, string]
+    // The newest segment was not synced when power failed: its only block has what stood there before.
+    machine.write(last, machine.contents(before).subarray(0, 200))
+    const opened = await machine.open(options)
+    t.equal(opened.recovery.damage, undefined)
+    const events = await datas(opened.readAll())
+    t.same(events, countUp(events.length))
+    await opened.append('a', numbered(1, events.length))
+    await opened.checkpoint()
+    await opened.close()
+    t.same((await verify(machine.environment, '/store')).findings, [])
+  },
+)

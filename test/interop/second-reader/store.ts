@@ -308,10 +308,10 @@ function checkEpochs(files: StoreFiles, storeId: Uint8Array, firstEpoch: number)
   }
 }
 
-/** What a crash may leave of an epoch file that was being made: nothing, zeros, or its beginning. */
+/** What a crash may leave of an epoch file that was being made: nothing, zeros, its beginning, or what the block held before. */
 function isUnfinished(bytes: Uint8Array): boolean {
   if (allZero(bytes)) return true
   const magic = new TextEncoder().encode('ANNALSE\n')
-  if (!sameBytes(bytes.subarray(0, 8), magic.subarray(0, bytes.length))) return false
+  if (!sameBytes(bytes.subarray(0, 8), magic.subarray(0, bytes.length))) return true
   return bytes.length < 16 || new Fields(bytes, 12).u32() > bytes.length
 }
