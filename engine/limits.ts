@@ -42,6 +42,8 @@ export interface Limits {
   readonly keyFilterBytes: number
   /** Blocks of key files in memory, of 4 KiB each. */
   readonly keyBlocks: number
+  /** Log segments without a key file whose keys are in memory; of further ones they are read from the log for each question. */
+  readonly keyTables: number
 }
 
 export const defaultLimits: Limits = {
@@ -63,6 +65,7 @@ export const defaultLimits: Limits = {
   shapes: 1024,
   keyFilterBytes: 4 * MIB,
   keyBlocks: 1024,
+  keyTables: 8,
 }
 
 /** No event or commit is longer, whatever the limits: what readers accept does not depend on how the store is opened. */

@@ -65,7 +65,9 @@ export class KeyBuilder {
   /** The oldest files of one tier that can become one. */
   #run(): SegmentSource[] | undefined {
     let run: SegmentSource[] = []
-    for (const source of this.#parts.index.withFiles()) {
+    const { index } = this.#parts
+    for (const source of index.withFiles()) {
+      if (index.isOpen(source.segments.at(-1)!)) break
       const last = run.at(-1)
       if (last !== undefined && (last.tier !== source.tier || last.end !== source.from)) run = []
       run.push(source)

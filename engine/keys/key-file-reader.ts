@@ -19,11 +19,11 @@ const FIXED_BYTES = HEADER_FIXED_BYTES + 32
 
 /** A key file is not what it should be: it is made again from the log. */
 export class WrongKeyFile extends Error {
-  readonly path: string
+  readonly file: KeyFile
 
-  constructor(path: string, message: string, options?: ErrorOptions) {
+  constructor(file: KeyFile, message: string, options?: ErrorOptions) {
     super(message, options)
-    this.path = path
+    this.file = file
   }
 }
 
@@ -184,11 +184,11 @@ export class KeyFile {
       const at = blocksAt + number * KEY_BLOCK_BYTES
       got = readFullySync(this.#handles.get(this.path), block.bytes, 0, KEY_BLOCK_BYTES, at)
     } catch (error) {
-      throw new WrongKeyFile(this.path, 'a block of a key file cannot be read', { cause: error })
+      throw new WrongKeyFile(this, 'a block of a key file cannot be read', { cause: error })
     }
     const expected = Math.min(KEY_BLOCK_ENTRIES, entries - number * KEY_BLOCK_ENTRIES)
     if (got < KEY_BLOCK_BYTES || !isBlock(block, number, expected, seed)) {
-      throw new WrongKeyFile(this.path, 'a block of a key file is damaged')
+      throw new WrongKeyFile(this, 'a block of a key file is damaged')
     }
     return block
   }

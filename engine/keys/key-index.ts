@@ -17,14 +17,17 @@ export interface KeyIndexParts {
   readonly directory: LogDirectory
   readonly handles: ReadHandles
   readonly storeId: Buffer
-  /** Blocks of key files in memory. */
+  /** Blocks of key files in memory, and tables of segments without one. */
   readonly cachedBlocks: number
+  readonly cachedTables: number
   /** Position behind the last event when the store was opened. */
   readonly position: number
   /** No event before this position has a commit id or tags; undefined: none at all. */
   readonly keyedFrom: number | undefined
   /** How many bytes of a segment count that was there when the store was opened or has been sealed since. */
   readonly endOf: (segment: LogSegment) => number
+  /** Key files turned out to be wrong: they should be made again. */
+  readonly distrusted: () => void
 }
 
 /**
@@ -49,7 +52,8 @@ export class KeyIndex {
     this.#parts = parts
     this.hasher = new KeyHasher(parts.storeId)
     this.#cache = new BlockCache(parts.cachedBlocks)
-    this.#reading = { handles: parts.handles, hasher: this.hasher, endOf: parts.endOf, lastTable: undefined }
+    const { handles, endOf, cachedTables } = parts
+    this.#reading = { handles, hasher: this.hasher, endOf, tables: new Map(), mostTables: cachedTables }
     this.#floor = parts.position
     this.#keyedFrom = parts.keyedFrom
     this.#memory = [new MemorySource(parts.position)]
@@ -86,6 +90,11 @@ export class KeyIndex {
     )
   }
 
+  /** Whether a segment may still be gone on in: its key file is not merged, for its entries are not complete. */
+  isOpen({ base }: LogSegment): boolean {
+    return base === this.#parts.directory.segments.at(-1)?.base
+  }
+
   /** Segments with key files of their own or in common, oldest first. */
   withFiles(): SegmentSource[] {
     return this.#sealedSources().filter(
@@ -114,8 +123,9 @@ export class KeyIndex {
       // The segment may have been gone on in: what was known of its beginning is in the new one.
       const before = sealed
         .filter(({ from }) => from < segment.base)
-        .map((known) => (known.end > segment.base ? new KeylessSource(known.from, segment.base) : known))
+        .flatMap((known) => this.#upTo(known, segment.base))
       this.#sealed = [...before, source ?? new KeylessSource(segment.base, end)]
+      this.#keepTablesOf(this.#sealed)
     }
     this.#floor = end
     while (this.#memory.length > 1 && this.#memory[0]!.end <= end) this.#memory.shift()
@@ -129,19 +139,16 @@ export class KeyIndex {
     const first = sealed.indexOf(old[0]!)
     if (first < 0 || old.some((source, i) => sealed[first + i] !== source)) return
     this.#sealed = sealed.toSpliced(first, old.length, ...by)
-    if (old.some((source) => source === this.#reading.lastTable?.source)) this.#reading.lastTable = undefined
+    this.#keepTablesOf(this.#sealed)
     this.#all = undefined
   }
 
   /** A key file is wrong: its segments are looked through in the log until each has a new one. */
-  distrust({ path }: WrongKeyFile): void {
-    const wrong = this.withFiles().find(({ file }) => file!.path === path)
-    if (wrong === undefined) return
-    const { segments, end } = wrong
-    const singles = segments.map(
-      (segment, i) => new SegmentSource(this.#reading, [segment], segments[i + 1]?.base ?? end, 0, undefined),
-    )
-    this.replace([wrong], ...singles)
+  distrust({ file }: WrongKeyFile): void {
+    const wrong = this.withFiles().find((source) => source.file === file)
+    if (wrong === undefined) return // replaced since by whoever still reads in it
+    this.replace([wrong], ...this.#singles(wrong.segments, wrong.end))
+    this.#parts.distrusted()
   }
 
   /** Key files in the folder of the log that nothing counts on any more. */
@@ -153,6 +160,24 @@ export class KeyIndex {
       .filter((name) => parseKeyFileName(name) !== undefined || name.endsWith('.new'))
       .map((name) => join(directory.path, name))
       .filter((path) => !used.has(path))
+  }
+
+  /** What is known of the stretch of a source before a position where a segment begins. */
+  #upTo(known: SegmentSource | KeylessSource, end: number): readonly (SegmentSource | KeylessSource)[] {
+    if (known.end <= end) return [known]
+    if (known instanceof KeylessSource) return [new KeylessSource(known.from, end)]
+    const segments = known.segments.filter(({ base }) => base < end)
+    return this.#singles(segments, end)
+  }
+
+  /** Sources for segments one by one, without key files. */
+  #singles(segments: readonly LogSegment[], end: number): SegmentSource[] {
+    return segments.map((segment, i) => this.sourceOf([segment], segments[i + 1]?.base ?? end, 0))
+  }
+
+  #keepTablesOf(sources: readonly KeySource[]): void {
+    const { tables } = this.#reading
+    for (const source of tables.keys()) if (!sources.includes(source)) tables.delete(source)
   }
 
   #sealedSources(): readonly (SegmentSource | KeylessSource)[] {

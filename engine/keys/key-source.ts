@@ -1,8 +1,9 @@
 import type { LogSegment } from '../commit-log/log-directory.js'
+import { eventPosition } from '../format/event-record.js'
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import type { KeyHasher } from '../format/key-hash.js'
 import type { ReadHandles } from '../segment/read-handles.js'
-import type { KeyFile } from './key-file-reader.js'
+import { type KeyFile, WrongKeyFile } from './key-file-reader.js'
 import { eventsOf, KeyCollector } from './key-scan.js'
 import { type KeyPlace, KeyTable } from './key-table.js'
 
@@ -12,7 +13,7 @@ export interface KeyRange {
   /** Throws WrongKeyFile. */
   at(i: number): KeyPlace
   /** The key file that says so; undefined: memory or the log itself. */
-  readonly path?: string
+  readonly file?: KeyFile
 }
 
 /** Answers where keys are in a stretch of positions. */
@@ -75,8 +76,9 @@ export interface SegmentReading {
   readonly hasher: KeyHasher
   /** How many bytes of a segment count. */
   readonly endOf: (segment: LogSegment) => number
-  /** The table made last of a segment without a key file: memory for one of them, whatever their number. */
-  lastTable: { readonly source: SegmentSource; readonly table: KeyTable } | undefined
+  /** Tables made of segments without a key file, `mostTables` of them whatever the number of segments. */
+  readonly tables: Map<SegmentSource, KeyTable>
+  readonly mostTables: number
 }
 
 /** Log segments that follow each other, and the key file of them; while that is missing, they are read whenever they are asked. */
@@ -114,17 +116,23 @@ export class SegmentSource implements KeySource {
     const first = file.lowerBound(high, low, from)
     if (file.placeAt(first, high, low) === undefined) return NOTHING
     const count = file.lowerBound(high, low, end) - first
-    return count <= 0 ? NOTHING : { count, at: (i) => file.placeAt(first + i, high, low)!, path: file.path }
+    if (count <= 0) return NOTHING
+    const at = (i: number): KeyPlace => {
+      const place = file.placeAt(first + i, high, low)
+      if (place === undefined) throw new WrongKeyFile(file, 'the entries of a key file are not in order')
+      return place
+    }
+    return { count, at, file }
   }
 
-  /** Reads the events of its segments into a table, in steps. */
+  /** Reads the events of its segments into a table, in steps: those before its end, though the last segment may have been gone on in since. */
   *collect(): Generator<void, KeyTable> {
     const { handles, hasher, endOf } = this.#reading
     const table = new KeyTable()
     for (const segment of this.segments) {
       const collector = new KeyCollector(hasher, table)
       yield* eventsOf(handles, segment.path, HEADER_FIXED_BYTES, endOf(segment), (window, at, byte) =>
-        collector.add(window, at, byte),
+        eventPosition(window, at) < this.end ? collector.add(window, at, byte) : undefined,
       )
       collector.finish()
     }
@@ -132,13 +140,15 @@ export class SegmentSource implements KeySource {
   }
 
   #tableNow(): KeyTable {
-    const { lastTable } = this.#reading
-    if (lastTable?.source === this) return lastTable.table
+    const { tables, mostTables } = this.#reading
+    const known = tables.get(this)
+    if (known !== undefined) return known
     const steps = this.collect()
     for (;;) {
       const step = steps.next()
       if (step.done !== true) continue
-      this.#reading.lastTable = { source: this, table: step.value }
+      // Questions go through all sources in turn: those that are kept answer the next one too, and the oldest would never be the one that is wanted.
+      if (tables.size < mostTables) tables.set(this, step.value)
       return step.value
     }
   }

@@ -70,6 +70,7 @@ export class AppendConditions {
     if (first < 0) return undefined
     const uncommitted = first >= this.#parts.committed()
     const repeat = this.#repeats.compare(first, appends)
+    this.#parts.records.trim()
     if (repeat.kind === 'other') {
       return { uncommitted, error: new CommitIdReusedError(commitId, first, repeat.reason) }
     }
@@ -95,6 +96,7 @@ export class AppendConditions {
   conflict(query: Query, after: number, end: number): Refusal | undefined {
     const { index, committed } = this.#parts
     const position = this.#decision.newestMatch(new CompiledQuery(query, index.hasher), after + 1, end)
+    this.#parts.records.trim()
     if (position < 0) return undefined
     return { uncommitted: position >= committed(), error: new QueryConflictError(position, after) }
   }

@@ -203,18 +203,21 @@ export class Appender {
   /** Returns a stream that may be appended to. Throws when the store, the stream or the events cannot be used. */
   #writable(stream: string, events: readonly NewEvent[]): StreamState {
     this.#assertOpen()
-    const { failure } = this.#log
-    if (failure !== undefined) {
-      throw new AnnalsError(
-        'ERR_WRITER_FAILED',
-        `Cannot append: an earlier append failed (${failure.code}); open the store again to go on`,
-        { cause: failure },
-      )
-    }
+    this.#assertWritable()
     if (!Array.isArray(events)) throw new InvalidArgumentError('Cannot append: events is no array')
     const state = this.#catalog.get(stream)
     if (state.damage !== undefined) throw state.damage
     return state
+  }
+
+  #assertWritable(): void {
+    const { failure } = this.#log
+    if (failure === undefined) return
+    throw new AnnalsError(
+      'ERR_WRITER_FAILED',
+      `Cannot append: an earlier append failed (${failure.code}); open the store again to go on`,
+      { cause: failure },
+    )
   }
 
   #assertRoom(events: number): void {
@@ -261,8 +264,13 @@ export class Appender {
     if (known.uncommitted) await this.#resultOfNothing(undefined, true)
     if (durability === 'fsync' && this.#log.unsynced) {
       await new Promise<void>((resolve, reject) =>
-        this.#log.sync((error) => (error === null ? resolve() : reject(failureOfSync(error)))),
+        this.#log.sync((error) => {
+          if (error === null) return resolve()
+          this.#log.failSync(error) // nobody may sync again what this one has given up
+          reject(failureOfSync(error))
+        }),
       )
+      this.#assertWritable() // a log that has failed meanwhile syncs nothing
     }
     return (await known.results()).map((result) => ({ ...result, durability }))
   }

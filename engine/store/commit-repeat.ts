@@ -69,10 +69,9 @@ export class CommitRepeats {
       const source = sources[i]!
       const range = source.range(high, low, source.from, Math.min(source.end, end))
       for (let n = 0; n < range.count; n++) {
-        const { position, byte } = range.at(n)
-        const read = this.#records.read(position, byte)
-        if (!read && range.path !== undefined) throw new WrongKeyFile(range.path, 'no event is where a key file says')
-        if (read && isCommit(this.#records.window, this.#records.at, id)) return position
+        const place = range.at(n)
+        const read = this.#records.readPlace(place, range.file)
+        if (read && isCommit(this.#records.window, this.#records.at, id)) return place.position
       }
     }
     return -1

@@ -4,6 +4,7 @@ import { KeyBuilder } from '../keys/key-builder.js'
 import { WrongKeyFile } from '../keys/key-file-reader.js'
 import { KeyIndex } from '../keys/key-index.js'
 import type { SegmentSource } from '../keys/key-source.js'
+import type { Timer } from '../io/file-system.js'
 import type { ReadHandles } from '../segment/read-handles.js'
 import type { StoreParts } from './store-parts.js'
 
@@ -20,6 +21,7 @@ export class KeyKeeper {
   readonly #builder: KeyBuilder
   /** Bytes that count of segments; of others their size. */
   readonly #ends: Map<string, number>
+  #soon: Timer | undefined
   #work: Promise<void> = Promise.resolve()
   #closing = false
   #stopped = false
@@ -35,9 +37,11 @@ export class KeyKeeper {
       handles,
       storeId,
       cachedBlocks: settings.limits.keyBlocks,
+      cachedTables: settings.limits.keyTables,
       position: recovered.position,
       keyedFrom: recovered.keyedFrom,
       endOf,
+      distrusted: () => this.#makeSoon(),
     })
     const { limits } = settings
     this.#builder = new KeyBuilder({ environment, limits, storeId, handles, index: this.index, endOf })
@@ -51,20 +55,21 @@ export class KeyKeeper {
   /** Makes what is missing, a while after opening. */
   startSoon(): void {
     if (this.index.keyedFrom === undefined) return
-    this.#parts.environment.after(START_AFTER_MS, () => this.#then(() => this.#makeMissing()))
+    this.#makeSoon(() => this.#builder.removeLeftovers())
   }
 
   /** A log segment of so many bytes is full, and up to `end` everything is committed. */
   sealed(segment: LogSegment, bytes: number, end: number): void {
     this.#then(async () => {
       await this.#seal(segment, bytes, end)
-      await this.#builder.mergeAll(() => this.#closing || this.#stopped)
+      await this.#makeMissing() // what the disk refused before, too
     })
   }
 
   /** The store is closed with this as its last segment. */
   async close(segment: LogSegment | undefined, bytes: number, end: number): Promise<void> {
     this.#closing = true
+    this.#soon?.cancel()
     if (segment !== undefined) this.#then(() => this.#seal(segment, bytes, end))
     await this.#work
   }
@@ -83,10 +88,21 @@ export class KeyKeeper {
     this.index.seal(segment, end, built ?? source)
   }
 
+  /** Not at once: a disk that gives back other bytes each time must not keep this busy. */
+  #makeSoon(first?: () => void): void {
+    if (this.#closing || this.#stopped) return
+    this.#soon ??= this.#parts.environment.after(START_AFTER_MS, () => {
+      this.#soon = undefined
+      this.#then(() => {
+        first?.()
+        return this.#makeMissing()
+      })
+    })
+  }
+
   async #makeMissing(): Promise<void> {
     const stopped = (): boolean => this.#closing || this.#stopped
     if (stopped()) return
-    this.#builder.removeLeftovers()
     for (const source of this.index.missing()) {
       const built = await this.#built(source, stopped)
       if (stopped()) return

@@ -334,7 +334,7 @@ export class Maintenance {
     const { segment, failure } = log
     if (failure !== undefined) {
       segment?.close()
-      return
+      return this.#m.keys.close(undefined, 0, 0).catch(() => {}) // why the store failed is told already
     }
     try {
       await this.writeBehind.flush()

@@ -71,9 +71,9 @@ export class QueryDecision {
 
   #newestOf(item: CompiledItem, range: KeyRange | undefined): number {
     for (let n = (range?.count ?? 0) - 1; n >= 0; n--) {
-      const { position, byte } = range!.at(n)
-      if (this.#read(position, byte, range!) && itemMatches(item, this.#records.window, this.#records.at)) {
-        return position
+      const place = range!.at(n)
+      if (this.#records.readPlace(place, range!.file) && itemMatches(item, this.#records.window, this.#records.at)) {
+        return place.position
       }
     }
     return -1
@@ -90,9 +90,10 @@ export class QueryDecision {
       }
       const range = source.range(type.high, type.low, from, end)
       for (let n = range.count - 1; n >= 0; n--) {
-        const { position, byte } = range.at(n)
+        const place = range.at(n)
+        const { position } = place
         if (position <= best) break
-        if (this.#read(position, byte, range) && itemMatches(item, this.#records.window, this.#records.at)) {
+        if (this.#records.readPlace(place, range.file) && itemMatches(item, this.#records.window, this.#records.at)) {
           best = position
           break
         }
@@ -109,12 +110,6 @@ export class QueryDecision {
       if (this.#records.read(position, -1) && itemMatches(item, this.#records.window, this.#records.at)) return position
     }
     return -1
-  }
-
-  #read(position: number, byte: number, { path }: KeyRange): boolean {
-    const read = this.#records.read(position, byte)
-    if (!read && path !== undefined) throw new WrongKeyFile(path, 'no event is where a key file says')
-    return read
   }
 }
 

@@ -3,8 +3,9 @@ import type { EventFilter } from '../format/event-filter.js'
 import type { EventDecoder } from '../format/event-record.js'
 import { ValueFormatError } from '../format/value-format.js'
 import type { KeyIndex } from '../keys/key-index.js'
-import { WrongKeyFile } from '../keys/key-file-reader.js'
+import { type KeyFile, WrongKeyFile } from '../keys/key-file-reader.js'
 import type { KeyRange, KeySource } from '../keys/key-source.js'
+import type { KeyPlace } from '../keys/key-table.js'
 import type { StoredEvent } from '../types/event.js'
 import type { EventSource } from './event-iterator.js'
 import type { CompiledQuery } from './query.js'
@@ -87,27 +88,30 @@ export class QuerySource implements EventSource {
   #look(events: StoredEvent[]): void {
     this.#stretch ??= this.#plan()
     const { cursors, end } = this.#stretch
-    let place = { position: this.#position, byte: -1, path: undefined as string | undefined }
+    let place: KeyPlace = { position: this.#position, byte: -1 }
+    let file: KeyFile | undefined
     if (cursors !== undefined) {
-      place.position = end
+      place = { position: end, byte: -1 }
       for (const cursor of cursors) {
         for (; cursor.at < cursor.range.count; cursor.at++) {
           const next = cursor.range.at(cursor.at)
           if (next.position < this.#position) continue
-          if (next.position < place.position) place = { ...next, path: cursor.range.path }
+          if (next.position < place.position) {
+            place = next
+            file = cursor.range.file
+          }
           break
         }
       }
     }
-    const { position, byte, path } = place
+    const { position } = place
     if (position >= end) {
       this.#position = end
       this.#stretch = undefined
       return
     }
     const records = this.#records
-    if (!records.read(position, byte)) throw wrong(position, path, records)
-    if (this.#query.matches(records.window, records.at)) this.#take(events)
+    if (records.readPlace(place, file) && this.#query.matches(records.window, records.at)) this.#take(events)
     this.#position = position + 1
   }
 
@@ -147,9 +151,4 @@ export class QuerySource implements EventSource {
       throw new CorruptionError(error.message, { file: path, byte }, { cause: error })
     }
   }
-}
-
-function wrong(position: number, path: string | undefined, { path: file, byte }: RecordReader): Error {
-  if (path !== undefined) return new WrongKeyFile(path, 'no event is where a key file says')
-  return new CorruptionError(`position ${position} is missing`, { file, byte })
 }

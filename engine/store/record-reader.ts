@@ -5,6 +5,8 @@ import { checkFrame, FRAME_EVENT, FRAME_KIND, MIN_FRAME_BYTES, windowOf, type Wi
 import { findEntry } from '../format/sparse-index.js'
 import { readFullySync } from '../io/transfer.js'
 import { MAX_COMMIT_BYTES } from '../limits.js'
+import { type KeyFile, WrongKeyFile } from '../keys/key-file-reader.js'
+import type { KeyPlace } from '../keys/key-table.js'
 import type { LogReading } from './log-source.js'
 
 const FEW_BYTES = 4096
@@ -62,6 +64,25 @@ export class RecordReader {
     if (this.#walk(segment.path, from, end, position)) return true
     if (this.#walk(segment.path, HEADER_FIXED_BYTES, end, position)) return true // the index led astray
     throw new CorruptionError(`position ${position} is missing`, { file: segment.path, byte: from })
+  }
+
+  /**
+   * Reads the event that an index names. Returns false when it was not committed and will not be. Throws WrongKeyFile when a key file
+   * names a place where it is not, CorruptionError when the log itself had it there before: whoever looks for a key must not be told
+   * that there is none.
+   */
+  readPlace({ position, byte }: KeyPlace, file: KeyFile | undefined): boolean {
+    if (this.read(position, byte)) return true
+    if (file !== undefined) throw new WrongKeyFile(file, 'no event is where a key file says')
+    if (position >= this.#committed()) return false
+    const { directory } = this.#reading
+    const { path } = directory.segments[directory.indexOf(position)]!
+    throw new CorruptionError(`position ${position} is missing`, { file: path, byte })
+  }
+
+  /** Forgets what was read if it is much: a large event must not stay in memory for ever. */
+  trim(): void {
+    if (this.#read.bytes.length > MANY_BYTES) this.clear()
   }
 
   /** Forgets what was read: memory is for those who use it. */

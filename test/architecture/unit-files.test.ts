@@ -101,7 +101,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/query.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/record-reader.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/version-at.ts': 'test/contract/query-contract, commit-id-contract',
-  'engine/store/commit-repeat.ts': 'test/contract/commit-id-contract',
   'engine/store/same-value.ts': 'test/contract/commit-id-contract',
   'engine/types/query.ts': 'types; test/types',
 }

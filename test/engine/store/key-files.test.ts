@@ -244,3 +244,144 @@ t.test('[C2] [fault 45] the key file from before its segment was gone on in hide
   for (let n = 0; n < 10; n++) t.ok((await append(store, n)).isRepeat, `commit ${n}`)
   await store.close()
 })
+
+/** A machine whose timers run when the test says so. */
+function timed(): { readonly changes: object; readonly fire: () => void } {
+  const waiting: (() => void)[] = []
+  const after = (_: number, callback: () => void): { cancel: () => void } => {
+    waiting.push(callback)
+    return { cancel: () => void waiting.splice(waiting.indexOf(callback), 1) }
+  }
+  const fire = (): void => {
+    for (const callback of waiting.splice(0)) callback()
+  }
+  return { changes: { after }, fire }
+}
+
+async function turns(count = 300): Promise<void> {
+  for (let i = 0; i < count; i++) await new Promise((resolve) => setImmediate(resolve))
+}
+
+t.test(
+  '[C2] a segment that is gone on in is not merged, and what is before it stays known when it is full',
+  async (t) => {
+    const machine = new TestMachine()
+    let store = await machine.open(options)
+    let n = 0
+    while (machine.find('.log').length < 8) await fill(store, n, ++n)
+    await turns()
+    await store.checkpoint()
+    await store.close()
+    const { changes, fire } = timed()
+    store = await machine.open(options, changes)
+    fire()
+    await turns()
+    t.same(machine.find('.key1'), [], 'the eighth segment is not complete')
+    const before = n
+    await fill(store, n, ++n)
+    t.equal(machine.find('.log').length, 8, 'it is gone on in')
+    while (machine.find('.log').length < 9) await fill(store, n, ++n)
+    await turns()
+    t.equal(machine.find('.key1').length, 1)
+    for (let i = 0; i < before; i++) {
+      const { isRepeat, position } = await store.append(`s${i % 9}`, eventsOf(i), { commitId: `c${i}` })
+      if (isRepeat !== true || position !== 2 * i + 1) t.fail(`commit ${i} is not known`)
+    }
+    t.same(await datas(store.readAll({ query: { items: [{ tags: ['n:3'] }] } })), [3])
+    await store.close()
+  },
+)
+
+t.test('[C2] a key file that turns out to be wrong is made again while the store is open', async (t) => {
+  const machine = await filled()
+  const { changes, fire } = timed()
+  const store = await machine.open(options, changes)
+  await store.append('x', [{ type: 'T' }], { commitId: 'opens the key files' })
+  fire()
+  await turns()
+  const [path] = machine.find('.key1')
+  const bytes = machine.contents(path!)
+  machine.write(path!, Buffer.concat([bytes.subarray(0, -KEY_BLOCK_BYTES), Buffer.alloc(KEY_BLOCK_BYTES)]))
+  await assertAnswers(t, store)
+  fire()
+  await turns()
+  t.ok(machine.contents(path!).equals(bytes), 'as it was')
+  machine.files.record()
+  await assertAnswers(t, store, 40)
+  const reads = machine.files.trace!.filter(({ kind, path }) => kind === 'read' && path.endsWith('.log'))
+  t.ok(reads.length < 200, `${reads.length} reads of the log`)
+  await store.close()
+})
+
+t.test('[C2] a few segments without key files are read once, not for each question', async (t) => {
+  const machine = await filled()
+  for (const path of machine.find('.key').slice(-3)) machine.remove(path)
+  const store = await machine.open(options, timed().changes)
+  await store.append('x', [{ type: 'T' }], { commitId: 'reads what has no key file' })
+  machine.files.record()
+  for (let n = 0; n < 100; n++) await store.append('x', [{ type: 'T' }], { commitId: `new ${n}` })
+  const reads = machine.files.trace!.filter(({ kind, path }) => kind === 'read' && path.endsWith('.log'))
+  t.ok(reads.length < 10, `${reads.length} reads of the log`)
+  await store.close()
+})
+
+t.test('[C2] an event that was read for its keys and is damaged since makes an append with its id fail', async (t) => {
+  const machine = await filled()
+  for (const path of keyFiles(machine)) machine.remove(path)
+  const store = await machine.open(options, timed().changes)
+  await store.append('x', [{ type: 'T' }], { commitId: 'reads what has no key file' })
+  const log = machine.find('.log').at(-2)!
+  const bytes = machine.contents(log)
+  const n = Math.ceil(Number(log.slice(-31, -15)) / 2) + 1
+  bytes[bytes.indexOf(`c${n}`)]! ^= 1
+  machine.write(log, bytes)
+  const again = store.append(`s${n % 9}`, eventsOf(n), { commitId: `c${n}` })
+  await t.rejects(again, { code: 'ERR_CORRUPT', file: log })
+  await t.rejects(store.append('x', [], { failIfEventsMatch: { items: [{ tags: [`n:${n}`] }] } }), {
+    code: 'ERR_CORRUPT',
+    file: log,
+  })
+  await store.close()
+})
+
+for (const [what, only, code] of [
+  ['cannot be created', { kind: 'open', suffix: '.new' }, 'ENOSPC'],
+  ['cannot be written', { kind: 'write', suffix: '.new' }, 'ENOSPC'],
+  ['cannot be synced', { kind: 'sync', suffix: '.new' }, 'EIO'],
+  ['cannot be renamed', { kind: 'rename', suffix: '.new' }, 'EXDEV'],
+  ['cannot be removed', { kind: 'remove', suffix: '' }, 'EBUSY'],
+  ['cannot be read', { kind: 'read', suffix: '.key' }, 'EIO'],
+] as const) {
+  t.test(
+    `[C2] [fault 21] [fault 24] [fault 34] a key file ${what}: no append is harmed, and no commit hidden`,
+    async (t) => {
+      const machine = new TestMachine()
+      const { changes, fire } = timed()
+      let store = await machine.open(options, changes)
+      const isKeyFile = (path: string): boolean => /\.key\d?(\.new)?$/.test(path)
+      machine.files.setFaults({
+        only: ({ kind, path }) => kind === only.kind && isKeyFile(path) && path.endsWith(only.suffix),
+        ...{ failAt: 1, sticky: true, code },
+      })
+      await fill(store, 0, COMMITS)
+      fire()
+      await turns()
+      await assertAnswers(t, store, 3)
+      t.ok(machine.files.failures > 3 || only.kind === 'remove', `${machine.files.failures} failures`)
+      machine.files.setFaults()
+      for (let n = 0; n < 60; n++) {
+        await store.append('y', [{ type: 'Other', data: 'x'.repeat(90) }], { commitId: `more ${n}` })
+      }
+      fire()
+      await turns()
+      const { length } = machine.find('.key')
+      t.ok(length > 0 && length < 12 + (only.kind === 'remove' ? 30 : 0), 'made when the disk takes them again')
+      await store.close()
+      t.same(machine.files.openFiles, [])
+      store = await machine.open(options)
+      await assertAnswers(t, store)
+      t.same((await store.verify()).findings, [])
+      await store.close()
+    },
+  )
+}
