@@ -27,7 +27,7 @@
  */
 import { InvalidEventError, TooLargeError } from '../errors.js'
 import type { NewEvent, StoredEvent } from '../types/event.js'
-import { MAX_TYPE_BYTES } from '../limits.js'
+import { MAX_NAME_BYTES, MAX_TYPE_BYTES } from '../limits.js'
 import type { ByteWriter } from './byte-writer.js'
 import { FRAME_EVENT, FRAME_TRAILER_BYTES, frameAround, readU64, writeU64, type Window } from './frame.js'
 import { eachTag, encodeTags, NO_BYTES, NO_TAGS, TagDecoder } from './event-options.js'
@@ -36,6 +36,7 @@ import { parseUuid, UuidFormatter, type UuidSource } from './uuid.js'
 import type { StreamKey } from './names.js'
 import type { ValueDecoder } from './value-decoder.js'
 import type { ValueEncoder } from './value-encoder.js'
+import { ValueFormatError } from './value-format.js'
 
 export const EVENT_FIXED_BYTES = 64
 export const FLAG_FIRST = 1
@@ -68,9 +69,12 @@ export function eventShapeId(w: Window, start: number, length: number, n: number
 export function eventFits(w: Window, start: number, length: number): boolean {
   const { bytes, view } = w
   if (length < EVENT_FIXED_BYTES + FRAME_TRAILER_BYTES + 1 || bytes[start + 8] !== FRAME_EVENT) return false
+  const streamBytes = view.getUint16(start + 12, true)
+  const typeBytes = view.getUint16(start + 14, true)
+  if (streamBytes === 0 || streamBytes > MAX_NAME_BYTES || typeBytes === 0 || typeBytes > MAX_TYPE_BYTES) return false
   const used =
-    view.getUint16(start + 12, true) +
-    view.getUint16(start + 14, true) +
+    streamBytes +
+    typeBytes +
     view.getUint16(start + 62, true) +
     view.getUint32(start + 56, true) +
     2 * view.getUint16(start + 60, true)
@@ -330,6 +334,9 @@ export class EventDecoder {
     const dataStart = metadataStart + view.getUint32(start + 56, true)
     const dataEnd = start + length - FRAME_TRAILER_BYTES - 2 * view.getUint16(start + 60, true)
     const flags = bytes[start + 9]!
+    if (!partsAreThere(bytes, flags, typeEnd, metadataStart, dataStart)) {
+      throw new ValueFormatError('the flags of the event do not say what it has', start + 9)
+    }
     const event: StoredEvent = {
       stream: stream ?? this.#strings.get(bytes, start + EVENT_FIXED_BYTES, streamEnd),
       offset: readU64(view, start + 24),
@@ -362,4 +369,18 @@ export class EventDecoder {
     const end = start + EVENT_FIXED_BYTES + window.view.getUint16(start + 12, true)
     return this.#strings.get(window.bytes, start + EVENT_FIXED_BYTES, end)
   }
+}
+
+const FLAGS_OF_OPTIONS = FLAG_CORRELATION | FLAG_CAUSATION | FLAG_COMMIT_ID | FLAG_TAGS
+
+/** Tells whether metadata and options are where their flags say, and nothing else is. */
+function partsAreThere(bytes: Buffer, flags: number, options: number, metadata: number, data: number): boolean {
+  if (((flags & FLAG_METADATA) !== 0) !== data > metadata) return false
+  if ((flags & FLAGS_OF_OPTIONS) === 0) return metadata === options
+  let at = commitIdAt(flags, options)
+  if ((flags & FLAG_COMMIT_ID) !== 0) at += 1 + bytes[at]!
+  if ((flags & FLAG_TAGS) !== 0) {
+    for (let left = bytes[at++]!; left > 0 && at < metadata; left--) at += 1 + bytes[at]!
+  }
+  return at === metadata
 }

@@ -120,6 +120,10 @@ export function parseHeader(window: Window, end: number, kind: FileKind): Header
     shapes: (view.getUint16(92, true) & FLAG_SHAPES) !== 0,
     name: Buffer.from(bytes.subarray(HEADER_FIXED_BYTES, length)),
   }
+  const { epoch, base, previousBase, previousEpoch, previousEnd, sequence, durable } = header
+  if (Number.isNaN(epoch + base + previousBase + previousEpoch + previousEnd + sequence + durable)) {
+    return { kind: 'damaged', reason: 'a number in the header is beyond all numbers' }
+  }
   return { kind: 'header', header, length }
 }
 

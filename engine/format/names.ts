@@ -91,6 +91,11 @@ export function streamKey(name: unknown): StreamKey {
   return new StreamKey(name, hash, bytes.length)
 }
 
+/** Tells whether `streamKey` takes a name that was read from a file. */
+export function isStreamName(name: string): boolean {
+  return name.length > 0 && name.isWellFormed() && Buffer.byteLength(name) <= MAX_NAME_BYTES
+}
+
 export function shardName(shard: number): string {
   return shard.toString(16).padStart(2, '0')
 }

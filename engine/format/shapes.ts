@@ -43,6 +43,7 @@ export const COMPILE_AFTER_USES = 32
 /** The shapes of a store. Its owner makes every definition durable before the first value that uses it. */
 export class ShapeTable {
   readonly #byId = new Map<number, Shape>()
+  readonly #disputed = new Set<number>()
   readonly #compile: boolean
   #nextId = 1
 
@@ -87,6 +88,7 @@ export class ShapeTable {
       if (!sameKeys(known.keys, keys)) throw new ValueFormatError('shape id is defined twice with different keys', 0)
       return known
     }
+    if (this.#disputed.has(id)) throw new ValueFormatError('shape id is defined twice with different keys', 0)
     if (!Number.isInteger(id) || id < 1 || id > MAX_SHAPE_ID) throw new ValueFormatError('shape id is out of range', 0)
     const reason = refuseKeys(keys)
     if (reason !== undefined) throw new ValueFormatError(reason, 0)
@@ -94,6 +96,12 @@ export class ShapeTable {
     this.#byId.set(id, shape)
     if (id >= this.#nextId) this.#nextId = id + 1
     return shape
+  }
+
+  /** Two lists of keys claim this id, and nobody knows which is right: values that use it cannot be decoded any more. */
+  dispute(id: number): void {
+    this.#byId.delete(id)
+    this.#disputed.add(id)
   }
 }
 

@@ -17,7 +17,7 @@ import type { StreamTable, StreamTableBuilder } from '../format/stream-table.js'
 import type { Environment, FileSystem } from '../io/file-system.js'
 import { completion, readFileSync, readFullySync } from '../io/transfer.js'
 import { MAX_COMMIT_BYTES } from '../limits.js'
-import { RedoReader, type RedoneSegment, rewriteUnsynced } from './redo.js'
+import { type Redo, RedoReader, type RedoneSegment, rewriteUnsynced } from './redo.js'
 import { readStreamTable, type UnsettledSegment } from './unsettled.js'
 
 /** What opening a store found and did. */
@@ -76,10 +76,11 @@ export function recover(
     return clean(files, log, storeId, read.checkpoint, shapesOf(read.checkpoint))
   }
   const usable = read.checkpoint === undefined || isPlace(files, log, read.checkpoint.redo, storeId)
-  const { checkpoint, lost, loss } = usable ? read : { checkpoint: undefined, lost: NO_PLACE, loss: undefined }
-  const shapes = shapesOf(checkpoint)
+  const { checkpoint, lost, loss, shapes, redo } = redoFrom(
+    usable ? read : { checkpoint: undefined, lost: NO_PLACE },
+    (from, table) => new RedoReader(files, log, storeId, table, from?.lastTimestamp ?? 0).read(from),
+  )
   const settledPosition = checkpoint?.settledPosition ?? 0
-  const redo = new RedoReader(files, log, storeId, shapes, checkpoint?.lastTimestamp ?? 0).read(checkpoint)
   const last = redo.segments.at(-1)
   if (last !== undefined) log.keepUpTo(last.segment)
   const empty = redo.segments.filter(({ segment }) => segment.base >= redo.next.position).map(({ segment }) => segment)
@@ -115,6 +116,18 @@ export function recover(
 }
 
 const NO_PLACE = 'it names a place that is none'
+const OTHER_SHAPES = 'its shapes are not those of the log'
+
+/** Reads the log from a checkpoint on; all of it, when what is read there contradicts the checkpoint. */
+function redoFrom(
+  read: CheckpointReading,
+  redo: (checkpoint: Checkpoint | undefined, shapes: ShapeTable) => Redo,
+): CheckpointReading & { readonly shapes: ShapeTable; readonly redo: Redo } {
+  const shapes = shapesOf(read.checkpoint)
+  const result = redo(read.checkpoint, shapes)
+  if (read.checkpoint === undefined || !result.shapesDisputed) return { ...read, shapes, redo: result }
+  return redoFrom({ checkpoint: undefined, lost: OTHER_SHAPES, loss: read.loss }, redo)
+}
 
 function shapesOf(checkpoint: Checkpoint | undefined): ShapeTable {
   const shapes = new ShapeTable()
@@ -122,12 +135,14 @@ function shapesOf(checkpoint: Checkpoint | undefined): ShapeTable {
   return shapes
 }
 
-function readCheckpoint(
-  files: FileSystem,
-  directory: string,
-  storeId: Buffer,
-  log: LogDirectory,
-): { checkpoint: Checkpoint | undefined; lost: string | undefined; loss?: CorruptionError | undefined } {
+/** The checkpoint if it can be used, why it cannot, and what it says to be lost. */
+interface CheckpointReading {
+  readonly checkpoint: Checkpoint | undefined
+  readonly lost: string | undefined
+  readonly loss?: CorruptionError | undefined
+}
+
+function readCheckpoint(files: FileSystem, directory: string, storeId: Buffer, log: LogDirectory): CheckpointReading {
   const path = join(directory, CHECKPOINT_FILE)
   const bytes = readFileSync(files, path, MAX_CHECKPOINT_BYTES)
   if (bytes === undefined) {

@@ -19,8 +19,9 @@ import { checkFrame, FRAME_EVENT, FRAME_KIND, FRAME_SHAPE, type Window, windowOf
 import { GROUP_BYTES } from '../format/group.js'
 import { InternedStrings } from '../format/interned-strings.js'
 import { decodeShape } from '../format/shape-record.js'
-import type { ShapeTable } from '../format/shapes.js'
+import type { ShapeDefinition, ShapeTable } from '../format/shapes.js'
 import { StreamTableBuilder } from '../format/stream-table.js'
+import { ValueFormatError } from '../format/value-format.js'
 import type { FileHandle, FileSystem } from '../io/file-system.js'
 import { readFullySync, writeFullySync } from '../io/transfer.js'
 import { MAX_COMMIT_BYTES, MAX_GROUP_BYTES } from '../limits.js'
@@ -50,6 +51,8 @@ export interface Redo {
   readonly bytes: number
   /** Bytes of torn groups, never acknowledged as durable, that no longer count. */
   readonly tornBytes: number
+  /** The log gives an id of a shape to other keys than was known before. */
+  readonly shapesDisputed: boolean
   readonly damage: CorruptionError | undefined
 }
 
@@ -66,6 +69,7 @@ export class RedoReader {
   #events = 0
   #bytes = 0
   #tornBytes = 0
+  #shapesDisputed = false
   #damage: CorruptionError | undefined
 
   constructor(files: FileSystem, directory: LogDirectory, storeId: Buffer, shapes: ShapeTable, lastTimestamp: number) {
@@ -99,6 +103,7 @@ export class RedoReader {
       events: this.#events,
       bytes: this.#bytes,
       tornBytes: this.#tornBytes,
+      shapesDisputed: this.#shapesDisputed,
       damage: this.#damage,
     }
   }
@@ -154,7 +159,7 @@ export class RedoReader {
         marks.push({ sequence: group.sequence, byte: group.byte })
         this.#groups++
         this.#bytes += bodyEnd - start
-        this.#frames(window, start, bodyEnd, group.byte + GROUP_BYTES - start, table)
+        this.#frames(window, start, bodyEnd, group.byte + GROUP_BYTES - start, segment.path, table)
       }
       let stop = scanner.scan(begin, end, expected, visit)
       for (;;) {
@@ -187,7 +192,7 @@ export class RedoReader {
             ends: false,
           }
         }
-        this.#salvage(handle, stop.byte, goOn.byte, table)
+        this.#salvage(handle, stop.byte, goOn.byte, segment.path, table)
         const { group } = goOn
         stop = scanner.scan(
           goOn.byte,
@@ -230,15 +235,15 @@ export class RedoReader {
   }
 
   /** Takes in the frames of a valid group. Byte `start` of the window is byte `start + shift` of the file. */
-  #frames(window: Window, start: number, end: number, shift: number, table: StreamTableBuilder): void {
+  #frames(window: Window, start: number, end: number, shift: number, path: string, table: StreamTableBuilder): void {
     for (let at = start; at < end;) {
       const length = window.view.getUint32(at, true)
-      this.#frame(window, at, length, at + shift, table)
+      this.#frame(window, at, length, at + shift, path, table)
       at += length
     }
   }
 
-  #frame(window: Window, at: number, length: number, byte: number, table: StreamTableBuilder): void {
+  #frame(window: Window, at: number, length: number, byte: number, path: string, table: StreamTableBuilder): void {
     const kind = window.bytes[at + FRAME_KIND]
     if (kind === FRAME_EVENT) {
       const nameStart = at + EVENT_FIXED_BYTES
@@ -253,12 +258,23 @@ export class RedoReader {
       this.#events++
     } else if (kind === FRAME_SHAPE) {
       const shape = decodeShape(window, at, length)
-      if (shape !== undefined) this.#shapes.define(shape)
+      if (shape !== undefined) this.#define(shape, path, byte)
+    }
+  }
+
+  #define(shape: ShapeDefinition, file: string, byte: number): void {
+    try {
+      this.#shapes.define(shape)
+    } catch (error) {
+      if (!(error instanceof ValueFormatError)) throw error
+      this.#shapesDisputed = true
+      this.#shapes.dispute(shape.id)
+      this.#damage ??= new CorruptionError(error.message, { file, byte })
     }
   }
 
   /** Takes the records that are right out of a stretch that was durable and is damaged: other streams lose nothing. */
-  #salvage(handle: FileHandle, from: number, to: number, table: StreamTableBuilder): void {
+  #salvage(handle: FileHandle, from: number, to: number, path: string, table: StreamTableBuilder): void {
     const window = windowOf(Buffer.allocUnsafeSlow(to - from))
     const end = readFullySync(handle, window.bytes, 0, to - from, from)
     let position = -1
@@ -273,7 +289,7 @@ export class RedoReader {
         (eventFits(window, at, length) && eventPosition(window, at) > position)
       ) {
         if (window.bytes[at + FRAME_KIND] === FRAME_EVENT) position = eventPosition(window, at)
-        this.#frame(window, at, length, from + at, table)
+        this.#frame(window, at, length, from + at, path, table)
       }
       at += length
     }

@@ -16,7 +16,7 @@ import {
   FLAG_TAGS,
 } from '../format/event-record.js'
 import type { Window } from '../format/frame.js'
-import { logFileName, streamKey } from '../format/names.js'
+import { isStreamName, logFileName, streamKey } from '../format/names.js'
 import type { LogPlace } from '../format/checkpoint.js'
 import { ShapeTable } from '../format/shapes.js'
 import { StreamTableBuilder } from '../format/stream-table.js'
@@ -144,7 +144,8 @@ export class LogDerived {
     }
     if (!this.#needsTable(segment)) return
     for (const name of needed.names()) {
-      const key = streamKey(name)
+      const key = keyOf(name)
+      if (key === undefined) continue // its records were reported
       const entry = table.lookup(key)
       const right = needed.lookup(key)!
       if (entry === undefined || entry.firstOffset > right.firstOffset) return wrong('the stream table lacks events')
@@ -204,11 +205,7 @@ export class LogDerived {
 }
 
 function keyOf(name: string): ReturnType<typeof streamKey> | undefined {
-  try {
-    return streamKey(name)
-  } catch {
-    return undefined
-  }
+  return isStreamName(name) ? streamKey(name) : undefined
 }
 
 /** Reads a derived file; undefined when there is none. One that cannot be read is as good as empty. */

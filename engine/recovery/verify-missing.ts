@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { LogDirectory, type LogSegment } from '../commit-log/log-directory.js'
 import { EventDecoder, eventOffset, eventPosition } from '../format/event-record.js'
 import { checkFrame, FRAME_EVENT, FRAME_KIND, windowOf } from '../format/frame.js'
-import { streamKey } from '../format/names.js'
+import { isStreamName, streamKey } from '../format/names.js'
 import { decodeSeal, SEAL_BYTES } from '../format/shape-record.js'
 import { ShapeTable } from '../format/shapes.js'
 import { ValueDecoder } from '../format/value-decoder.js'
@@ -48,6 +48,7 @@ async function missingInStreams(
     if (findings.knowsStream(stream)) return
     findings.noteStream(stream)
     const offset = eventOffset(walk.window, walk.at)
+    if (!isStreamName(stream)) return // the record itself was reported
     const file = segmentOf(context, stream, offset)
     const message = 'the event is in the log and was settled, and yet no segment of its stream holds it'
     report(context, 'damage', 'I10', file, 0, message, { stream, offset, position })

@@ -42,7 +42,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/lock/lock-directory.ts': 'test/engine/lock/writer-lock, processes',
   // The steps of recovery, verify and repair: every bit, cut and missing file goes through all of them.
   'engine/recovery/recover.ts': 'test/crash, test/engine/recovery/verdict, verify-derived',
-  'engine/recovery/redo.ts': 'test/crash, test/engine/recovery/verdict',
   'engine/recovery/repair-derived.ts': 'test/engine/recovery/repair',
   'engine/recovery/repair-events.ts': 'test/engine/recovery/repair',
   'engine/recovery/repair-groups.ts': 'test/engine/recovery/repair compares what is healed byte by byte',

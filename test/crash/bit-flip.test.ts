@@ -1,7 +1,8 @@
 /**
- * Every bit of every file of a store of 16 KiB flipped, one at a time: 131,072 cases and some. Opening and reading end, nothing
- * wrong is served, and a shortfall is told. Each is read for what its file is read for; one bit of each byte is read with
- * everything there is, and `verify` finds it. With ANNALS_CRASH_FULL=1 all of that for each bit.
+ * Every bit of the files of a store of more than 16 KiB flipped, one at a time: 131,072 cases and some. Opening and reading end,
+ * nothing wrong is served, and a shortfall is told. Each is read for what its file is read for; one bit of every second byte is
+ * read with everything there is, and `verify` finds it. Of key files, which are zeros for the most part, and of a store that a
+ * kill has left only some bits are taken. With ANNALS_CRASH_FULL=1 all of that for each bit of all.
  */
 import t from 'tap'
 import { FULL } from '../support/crash-scale.js'
@@ -20,8 +21,7 @@ t.setTimeout(3_600_000)
 const MOST_BYTES = 1024 * 1024
 
 for (const closed of [true, false]) {
-  const bits = closed || FULL ? [0, 1, 2, 3, 4, 5, 6, 7] : [-1]
-  const what = closed ? 'every bit of a store that was closed' : 'one bit of each byte that a kill has left'
+  const what = closed ? 'every bit of a store that was closed' : 'a bit of every fourth byte that a kill has left'
   t.test(`[fault 39] [U3] ${what} flipped: never served`, async (t) => {
     const truth = await hostileStore({ closed })
     t.match(await readHostile(truth, truth.image), { whole: true, told: false })
@@ -43,11 +43,12 @@ for (const closed of [true, false]) {
         const ofStream = path.startsWith(`${STORE}/streams/`)
         const flipped = Buffer.from(bytes)
         const image = changed(truth.image, { [path]: flipped })
-        for (let at = 0; at < bytes.length; at++) {
-          for (const bit of bits) {
+        const sampled = !FULL && (!closed || path.endsWith('.key'))
+        for (let at = 0; at < bytes.length; at += sampled ? 4 : 1) {
+          for (const bit of sampled ? [(at >> 2) % 8] : [0, 1, 2, 3, 4, 5, 6, 7]) {
             if (++cases % 64 === 0) await new Promise((resolve) => setImmediate(resolve))
-            const all = FULL || bit < 0 || bit === at % 8
-            flipped[at] = bytes[at]! ^ (1 << (bit < 0 ? at % 8 : bit))
+            const all = FULL || sampled || (at % 2 === 0 && bit === (at >> 1) % 8)
+            flipped[at] = bytes[at]! ^ (1 << bit)
             try {
               const outcome = await readHostile(truth, image, all ? {} : { log: !ofStream, streams: ofStream })
               if (outcome.refused !== undefined) refused++
@@ -60,7 +61,7 @@ for (const closed of [true, false]) {
                 throw new Error(`verify finds ${JSON.stringify(findings)}`)
               }
             } catch (error) {
-              wrong.push(`${path}, byte ${at}, bit ${bit < 0 ? at % 8 : bit}: ${(error as Error).stack}`)
+              wrong.push(`${path}, byte ${at}, bit ${bit}: ${(error as Error).stack}`)
             }
           }
           flipped[at] = bytes[at]!

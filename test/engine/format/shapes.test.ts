@@ -18,6 +18,17 @@ t.test('ShapeTable.define is idempotent and refuses other keys for a known id', 
   t.match(table.definitions(), [{ id: 3, keys: ['a', 'b'] }])
 })
 
+t.test('an id that is disputed stands for nothing any more, and is not given out again', async (t) => {
+  const table = new ShapeTable({ compile: false })
+  table.define({ id: 3, keys: ['a'] })
+  table.dispute(3)
+  t.equal(table.get(3), undefined)
+  t.throws(() => table.define({ id: 3, keys: ['a'] }), /defined twice/)
+  t.equal(table.nextId, 4)
+  table.dispute(9)
+  t.throws(() => table.define({ id: 9, keys: ['a'] }), /defined twice/)
+})
+
 t.test('[fault 59] ShapeTable.define refuses definitions outside the bounds of the format', async (t) => {
   const table = new ShapeTable()
   const many = Array.from({ length: MAX_SHAPE_KEYS + 1 }, (_, index) => `k${index}`)

@@ -88,7 +88,6 @@ function storeCheckpoint(files: StoreFiles, storeId: Uint8Array, log: Log): Chec
   if (file === undefined) return undefined
   const checkpoint = readCheckpoint(file)
   must(sameBytes(checkpoint.header.storeId, storeId), 'the checkpoint belongs to another store')
-  must(checkpoint.header.epoch === checkpoint.epoch, 'the checkpoint has two epochs')
   const { redo } = checkpoint
   const segment = log.segments.find((one) => one.base === redo.base && one.epoch === redo.epoch)
   if (segment === undefined) {

@@ -134,9 +134,13 @@ export function readCheckpoint(file: Uint8Array): Checkpoint {
   must(typeof clean === 'boolean', 'clean')
   must(Array.isArray(shapes), 'shapes')
   const ids = new Set<number>()
+  const epoch = count(map, 'epoch')
+  must(epoch === header.epoch, 'a checkpoint of two epochs')
+  const lastTimestamp = number(map, 'lastTimestamp')
+  must(Math.abs(lastTimestamp) <= 8.64e15, 'a timestamp out of range')
   return {
     header,
-    epoch: count(map, 'epoch'),
+    epoch,
     clean,
     redo: {
       base: count(redo, 'base'),
@@ -146,7 +150,7 @@ export function readCheckpoint(file: Uint8Array): Checkpoint {
       position: count(redo, 'position'),
     },
     settledPosition: count(map, 'settledPosition'),
-    lastTimestamp: number(map, 'lastTimestamp'),
+    lastTimestamp,
     keyedFrom: hasNone(map, 'keyedFrom') ? undefined : count(map, 'keyedFrom'),
     shapes: shapes.map((shape: unknown) => {
       const keys = field(shape, 'keys')
