@@ -79,7 +79,7 @@ export function readStore(files: StoreFiles, options: SecondReadingOptions = {})
   }
   checkDerived(files, storeId, log, segments, checkpoint?.settledPosition ?? 0, options.indexIntervalBytes ?? 4096)
   checkKeys(files, storeId, log)
-  checkEpochs(files, storeId, log.segments[0]?.epoch ?? Infinity)
+  checkEpochs(files, storeId, log)
   return { storeId, log, records, streams, segments, checkpoint, leftOut }
 }
 
@@ -296,11 +296,13 @@ function checkKeys(files: StoreFiles, storeId: Uint8Array, log: Log): void {
 }
 
 /** An opening that crashed before `annals` was made has left an epoch of a store that never came to be. */
-function checkEpochs(files: StoreFiles, storeId: Uint8Array, firstEpoch: number): void {
+function checkEpochs(files: StoreFiles, storeId: Uint8Array, log: Log): void {
+  const firstEpoch = log.segments[0]?.epoch ?? Infinity
   for (const name of files.list('epoch')) {
     if (!/^[0-9]{10}$/.test(name)) continue
     const bytes = files.read(`epoch/${name}`)!
-    if (isUnfinished(bytes)) continue
+    // It was synced before its writer made a log segment.
+    if (isUnfinished(bytes) && !log.segments.some(({ epoch }) => epoch === Number(name))) continue
     const file = readEpochFile(bytes)
     must(file.epoch === Number(name), `epoch/${name} is of epoch ${file.epoch}`)
     must(sameBytes(file.storeId, storeId) || file.epoch < firstEpoch, `epoch/${name} belongs to another store`)
