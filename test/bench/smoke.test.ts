@@ -14,7 +14,16 @@ t.test('every workload runs and reads back what it wrote', (t) => {
   t.equal(status, 0, stderr)
   const results = JSON.parse(stdout) as Result[]
   const names = results.map(({ name }) => name.trim())
-  for (const name of ['append-1', 'append-64', 'append-256', 'batch-1000', 'bulk-1', 'bulk-100k', 'random-offset']) {
+  for (const name of [
+    'append-1',
+    'append-64',
+    'append-256',
+    'batch-1000',
+    'bulk-1',
+    'bulk-100k',
+    'random-offset',
+    'lookup, new commit id',
+  ]) {
     t.ok(names.includes(name), name)
   }
   for (const { name, eventsPerSecond, ms } of results) {

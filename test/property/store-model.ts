@@ -1,12 +1,26 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import type { EventFilterOptions, ExpectedVersion, FileEventStore, NewEvent, StoredEvent } from '../../engine/index.js'
+import type {
+  AppendResult,
+  EventFilterOptions,
+  ExpectedVersion,
+  FileEventStore,
+  NewEvent,
+  Query,
+  StoredEvent,
+  StreamAppend,
+} from '../../engine/index.js'
 import { collect } from '../contract/contract-support.js'
 
 /** What every store is, in a few lines: streams by name, and everything in commit order. */
 export class StoreModel {
   readonly streams = new Map<string, StoredEvent[]>()
   readonly all: StoredEvent[] = []
+  /** Commits with an id: what was appended, and its results. */
+  readonly commits = new Map<
+    number,
+    { readonly appends: readonly StreamAppend[]; readonly results: Promise<AppendResult[]> }
+  >()
 
   version(stream: string): number {
     return this.streams.get(stream)?.length ?? 0
@@ -18,7 +32,7 @@ export class StoreModel {
     return expected === 'streamExists' ? version > 0 : version === expected
   }
 
-  append(stream: string, events: readonly NewEvent[]): void {
+  append(stream: string, events: readonly NewEvent[], commitId?: string): void {
     const list = this.streams.get(stream) ?? []
     if (events.length > 0) this.streams.set(stream, list)
     for (const { type, data, metadata, schemaVersion = 1, timestamp, tags = [] } of events) {
@@ -27,6 +41,7 @@ export class StoreModel {
         offset: list.length,
         position: this.all.length,
         timestamp: timestamp as number,
+        ...(commitId === undefined ? {} : { commitId }),
       }
       list.push(event as StoredEvent)
       this.all.push(event as StoredEvent)
@@ -58,6 +73,23 @@ export type Step =
       readonly filter: Filter & { readonly category?: string }
     }
   | { readonly name: 'list'; readonly prefix?: string }
+  | { readonly name: 'commit'; readonly id: number; readonly parts: readonly Part[]; readonly other: boolean }
+  | {
+      readonly name: 'query'
+      readonly query: Query
+      readonly from?: number
+      readonly to?: number
+      readonly limit?: number
+      readonly batch?: number
+    }
+  | {
+      readonly name: 'decide'
+      readonly stream: number
+      readonly events: readonly NewEvent[]
+      readonly query: Query
+      /** So many events before the end; undefined: none is known. */
+      readonly back?: number
+    }
   | { readonly name: 'flush' | 'checkpoint' | 'reopen' | 'crash' | 'wait' }
 
 /** What a read filters by; none of it for most reads. */
@@ -124,6 +156,18 @@ const filterOfStream = fc.oneof({ weight: 1, arbitrary: fc.constant({}) }, { wei
 const category = optional(fc.constantFrom('account', 's', 'a/b:c'))
 const filterOfAll = fc.tuple(filterOfStream, category).map(([filter, category]) => ({ ...filter, category }))
 
+const query: fc.Arbitrary<Query> = fc.record({
+  items: fc.array(
+    fc
+      .record({
+        types: fc.uniqueArray(fc.constantFrom('Opened', 'Deposited', 'Ä', 'None'), { maxLength: 2 }),
+        tags: fc.uniqueArray(fc.constantFrom('course:c1', 'student:s1', 'Ä'.repeat(127), 'none'), { maxLength: 2 }),
+      })
+      .filter(({ types, tags }) => types.length + tags.length > 0),
+    { minLength: 1, maxLength: 3 },
+  ),
+})
+
 export const steps: fc.Arbitrary<Step[]> = fc.array(
   fc.oneof(
     { weight: 8, arbitrary: part.map((of): Step => ({ name: 'append', ...of })) },
@@ -144,6 +188,23 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
       arbitrary: fc
         .record({ prefix: optional(fc.constantFrom('account', 's1', 'x')) })
         .map((of) => ({ name: 'list', ...of }) as Step),
+    },
+    {
+      weight: 5,
+      arbitrary: fc
+        .record({
+          id: fc.nat(15),
+          parts: fc.array(part, { minLength: 1, maxLength: 3 }),
+          other: fc.nat(3).map((n) => n === 0),
+        })
+        .map((of): Step => ({ name: 'commit', ...of })),
+    },
+    { weight: 2, arbitrary: fc.record({ query, ...range }).map((of) => ({ name: 'query', ...of }) as Step) },
+    {
+      weight: 2,
+      arbitrary: fc
+        .record({ stream, events: fc.array(event, { maxLength: 3 }), query, back: optional(fc.nat(12)) })
+        .map((of) => ({ name: 'decide', ...of }) as Step),
     },
     {
       weight: 4,
@@ -182,6 +243,24 @@ export async function assertRead(
         })
   const found = batch === undefined ? await collect(reader) : (await collect(reader.batches(batch))).flat()
   assertSame(found, expected)
+}
+
+/** Asserts that the store finds by a query what the model has. */
+export async function assertQuery(
+  store: FileEventStore,
+  model: StoreModel,
+  { query, from, to, limit, batch }: Step & { name: 'query' },
+): Promise<void> {
+  const inRange = model.all.slice(from ?? 0, (to ?? Infinity) + 1)
+  const expected = inRange.filter((event) => matches(query, event)).slice(0, limit)
+  const reader = store.readAll({ query, fromPosition: from, toPosition: to, limit })
+  assertSame(batch === undefined ? await collect(reader) : (await collect(reader.batches(batch))).flat(), expected)
+}
+
+export function matches({ items }: Query, { type, tags }: StoredEvent): boolean {
+  return items.some(
+    (item) => (item.types!.length === 0 || item.types!.includes(type)) && item.tags!.every((tag) => tags.includes(tag)),
+  )
 }
 
 function meets(event: StoredEvent, filter: Filter & { readonly category?: string | undefined }): boolean {

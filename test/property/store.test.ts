@@ -14,9 +14,11 @@ import { openStore } from '../../engine/store/open-store.js'
 import { FaultyFileSystem } from '../support/faulty-file-system.js'
 import {
   assertListed,
+  assertQuery,
   assertRead,
   assertSameStore,
   expectedVersion,
+  matches,
   type Part,
   type Step,
   steps,
@@ -38,6 +40,9 @@ const limits: fc.Arbitrary<Partial<Limits>> = fc.record({
   indexIntervalBytes: fc.integer({ min: 64, max: 256 }),
   readWindowBytes: fc.constantFrom(4096, 20_000),
   openFiles: fc.constantFrom(4, 100),
+  keyBlocks: fc.constantFrom(1, 1024),
+  keyTables: fc.constantFrom(1, 8),
+  keyFilterBytes: fc.constantFrom(1, 1_000_000),
 })
 
 /** A machine whose disk outlives the processes on it: each opening is a new process, those before are dead. */
@@ -93,6 +98,12 @@ class Run {
         return assertRead(this.store, this.#model, step)
       case 'list':
         return assertListed(this.store, this.#model, step.prefix)
+      case 'commit':
+        return this.#commit(step)
+      case 'query':
+        return assertQuery(this.store, this.#model, step)
+      case 'decide':
+        return this.#decide(step)
       case 'flush':
         return this.store.flush()
       case 'checkpoint':
@@ -150,13 +161,52 @@ class Run {
     )
   }
 
+  /** A commit with an id that is known is a repeat: of the same content, or else an error. */
+  async #commit({ id, parts, other }: Step & { name: 'commit' }): Promise<void> {
+    const commitId = `commit ${id}`
+    const known = this.#model.commits.get(id)
+    if (known === undefined) {
+      const appends = parts.map(({ stream, events }) => ({ stream: STREAMS[stream]!, events }))
+      for (const { stream, events } of appends) this.#model.append(stream, events, commitId)
+      const results = this.store.appendMany(appends, { commitId })
+      if (appends.some(({ events }) => events.length > 0)) this.#model.commits.set(id, { appends, results })
+      // Every other one is repeated while it is on its way.
+      if (id % 2 === 0 && this.#model.commits.has(id)) await this.#commit({ name: 'commit', id, parts, other })
+      assert.ok((await results).every(({ isRepeat }) => isRepeat === undefined))
+      return
+    }
+    if (other) {
+      const [first, ...rest] = known.appends
+      const changed = [{ stream: first!.stream, events: [...first!.events, { type: 'Other', data: 0 }] }, ...rest]
+      return assert.rejects(this.store.appendMany(changed, { commitId }), { code: 'ERR_COMMIT_ID_REUSED' })
+    }
+    const again = await this.store.appendMany(structuredClone(known.appends), { commitId })
+    assert.deepStrictEqual(
+      again,
+      (await known.results).map((result) => ({ ...result, isRepeat: true })),
+    )
+  }
+
+  async #decide({ stream, events, query, back }: Step & { name: 'decide' }): Promise<void> {
+    const name = STREAMS[stream]!
+    const { all } = this.#model
+    const after = back === undefined ? undefined : Math.max(-1, all.length - 1 - back)
+    const conflict = all.findLastIndex((event) => matches(query, event))
+    if (conflict <= (after ?? -1)) this.#model.append(name, events)
+    const deciding = this.store.append(name, events, { failIfEventsMatch: query, after })
+    if (conflict > (after ?? -1)) {
+      return assert.rejects(deciding, { code: 'ERR_QUERY_CONFLICT', position: conflict })
+    }
+    await deciding
+  }
+
   async check(): Promise<void> {
     await assertSameStore(this.store, this.#model)
   }
 }
 
 t.test(
-  '[K1] [K2] [K4] [M3] [C1] [R7] [R11] [R12] [N1] whatever is done, the store answers as the model does',
+  '[K1] [K2] [K4] [M3] [C1] [C2] [R7] [R11] [R12] [N1] whatever is done, the store answers as the model does',
   { timeout: numRuns * 2000 },
   async (t) => {
     let looks = 0
