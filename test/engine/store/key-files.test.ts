@@ -3,6 +3,7 @@ import type { FileEventStore, NewEvent, OpenOptions } from '../../../engine/inde
 import { KEY_BLOCK_BYTES } from '../../../engine/format/key-file.js'
 import { KeyHasher } from '../../../engine/format/key-hash.js'
 import { KeyFileWriter } from '../../../engine/keys/key-file-writer.js'
+import { repair } from '../../../engine/recovery/repair.js'
 import { parseKeyFileName } from '../../../engine/keys/key-names.js'
 import { datas, TestMachine } from './test-machine.js'
 
@@ -385,3 +386,16 @@ for (const [what, only, code] of [
     },
   )
 }
+
+t.test('[C2] [fault 49] repair sets a wrong key file aside, and nothing is hidden', async (t) => {
+  const machine = await filled()
+  const path = machine.find('.key1')[0]!
+  const bytes = machine.contents(path)
+  bytes[bytes.length - KEY_BLOCK_BYTES + 20]! ^= 1
+  machine.write(path, bytes)
+  const report = await repair(machine.environment, '/store', {})
+  t.match(report, { ok: true, failures: [], after: { findings: [] } })
+  t.ok(report.actions.some(({ file, aside }) => file === path && aside !== undefined))
+  t.notOk(machine.find('.key1').includes(path))
+  await check(t, machine, 3)
+})
