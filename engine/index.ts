@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { type FileInspection, inspectFile as inspect } from './inspect/inspect-file.js'
 import { memoryEnvironment } from './io/memory-environment.js'
 import { nodeEnvironment } from './io/node-environment.js'
 import type { FileEventStore } from './store/file-event-store.js'
@@ -34,6 +35,10 @@ export {
   MAX_TAGS,
   MAX_TYPE_BYTES,
 } from './limits.js'
+export type { Field, FieldRole } from './inspect/fields.js'
+export type { FileInspection } from './inspect/inspect-file.js'
+export { InspectionSummary, type JudgedProblem } from './inspect/inspection-summary.js'
+export type { InspectedItem, InspectedProblem, InspectedRecord, RecordKind } from './inspect/records.js'
 export type { Durability } from './types/durability.js'
 export type { ExpectedVersion, NewEvent, StoredEvent } from './types/event.js'
 export type {
@@ -101,4 +106,14 @@ export function verifyStore(directory: string, options: VerifyOptions = {}): Pro
  */
 export function repairStore(directory: string, options: RepairOptions = {}): Promise<RepairReport> {
   return repair(nodeEnvironment(), directory, options)
+}
+
+/**
+ * Opens one file of a store for looking into it byte by byte: a segment, an index, a stream table, a key file, a checkpoint or an
+ * epoch file, whole or damaged, wherever it is. Writes nothing and takes no lock. Close it.
+ *
+ * @throws AnnalsError ERR_NOT_A_STORE, ERR_FORMAT; what the system reports when the file cannot be read
+ */
+export function inspectFile(path: string): FileInspection {
+  return inspect(nodeEnvironment(), path)
 }

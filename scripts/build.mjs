@@ -1,8 +1,9 @@
 // Builds the package. `build/` mirrors the sources one to one: tests, tools, benchmarks and examples run from there.
-// `dist/` is what is published: the engine as one bundled module, its declarations, and the licences of what is bundled.
+// `dist/` is what is published: the engine as one bundled module, its declarations, the licences of what is bundled, and the
+// command `annals`, which uses that module.
 // `--sources` leaves dist/ alone.
 import { execFileSync } from 'node:child_process'
-import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join, sep } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
@@ -51,6 +52,7 @@ export async function buildPackage({ entry = 'engine/index.ts', outdir = 'dist',
     metafile: true,
     plugins: [bundling()],
   })
+  if (entry === 'engine/index.ts') await buildCommand(outdir)
   writeFileSync(join(root, outdir, 'THIRD-PARTY-NOTICES.txt'), notices(Object.keys(metafile.inputs)))
   if (declarations) {
     execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
@@ -60,6 +62,23 @@ export async function buildPackage({ entry = 'engine/index.ts', outdir = 'dist',
     prune(join(root, outdir), join(root, outdir, 'engine/index.d.ts'))
   }
   stamp('package', begun)
+}
+
+/** Bundles the command line. It has no engine of its own: it imports the one beside it, as applications do. */
+async function buildCommand(outdir) {
+  const engine = {
+    name: 'engine',
+    setup: ({ onResolve }) =>
+      onResolve({ filter: /\/engine\/index\.js$/ }, () => ({ path: './index.js', external: true })),
+  }
+  await build({
+    ...common,
+    entryPoints: ['tools/cli/annals.ts'],
+    outfile: join(outdir, 'annals.js'),
+    legalComments: 'none',
+    plugins: [engine, bundling()],
+  })
+  chmodSync(join(root, outdir, 'annals.js'), 0o755)
 }
 
 /** Returns the licence texts of all packages among the bundled files. */

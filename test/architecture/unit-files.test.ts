@@ -97,6 +97,19 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/version-at.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/same-value.ts': 'test/contract/commit-id-contract',
   'engine/types/query.ts': 'types; test/types',
+  // Looking into files: every byte of every kind of file goes through all of them.
+  'engine/inspect/derived-fields.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
+  'engine/inspect/derived-items.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
+  'engine/inspect/fields.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
+  'engine/inspect/header-fields.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
+  'engine/inspect/inspection-summary.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
+  'engine/inspect/key-items.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
+  'engine/inspect/log-walk.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
+  'engine/inspect/record-fields.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
+  'engine/inspect/records.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
+  'engine/inspect/say-value.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
+  'engine/inspect/segment-file.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
+  'engine/inspect/stream-walk.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
 }
 
 t.test('each source file of the engine has a test file of its name, or the list says where it is tested', (t) => {

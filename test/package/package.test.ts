@@ -50,6 +50,7 @@ t.test('[Z1] the tarball holds what is published and nothing else', (t) => {
   )
   for (const path of [
     'dist/index.js',
+    'dist/annals.js',
     'dist/engine/index.d.ts',
     'dist/THIRD-PARTY-NOTICES.txt',
     'LICENSE',
@@ -114,6 +115,22 @@ t.test('[Z1] [fault 89] works through require()', (t) => {
   t.same({ status, stdout }, { status: 0, stdout: EVENTS })
   // Node 20 announces that require() of an ES module is experimental; from 22.13 on it says nothing.
   t.match(stderr, /^(?:\(node:\d+\) ExperimentalWarning: .*require.*\n\(Use .*\)\n)?$/)
+  t.end()
+})
+
+t.test('[Z1] [L1] it brings the command annals', (t) => {
+  const { version } = JSON.parse(readFileSync(join(installed, 'package.json'), 'utf8')) as { version: string }
+  const command = join(application, 'node_modules/.bin/annals')
+  t.ok(existsSync(command))
+  t.same(node(application, command, '--version'), { status: 0, stdout: `${version}\n`, stderr: '' })
+  const log = 'by-import/log/0000000000000000-0000000001.log'
+  t.match(node(application, command, 'inspect', '--brief', log), {
+    status: 0,
+    stdout: /^sound: .*1 event/m,
+    stderr: '',
+  })
+  t.ok(readFileSync(join(installed, 'dist/annals.js'), 'utf8').startsWith('#!/usr/bin/env node\n'))
+  t.ok(packed.files.find(({ path }) => path === 'dist/annals.js')!.size < 200 * 1024, 'without an engine of its own')
   t.end()
 })
 

@@ -1,0 +1,179 @@
+import { spawnSync } from 'node:child_process'
+import { EventEmitter } from 'node:events'
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { SmallFiles, type FilesImage } from '../../support/small-files.js'
+import { STORE, stillEnvironment } from '../../support/hostile-store.js'
+import { openStore } from '../../../engine/store/open-store.js'
+import { main } from '../../../tools/cli/main.js'
+import { Output } from '../../../tools/cli/output.js'
+import type { NewEvent } from '../../../engine/index.js'
+
+/** The command as it is built. */
+export const BINARY = join(process.cwd(), 'build/tools/cli/annals.js')
+
+export interface CliResult {
+  readonly status: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+export interface CliOptions {
+  /** Folder it runs in. */
+  readonly cwd?: string
+  readonly input?: string
+  readonly env?: NodeJS.ProcessEnv
+}
+
+/** Runs `annals` with these arguments, its output going to pipes. */
+export function annals(args: readonly string[], { cwd, input = '', env = {} }: CliOptions = {}): CliResult {
+  const { status, stdout, stderr } = spawnSync(process.execPath, [BINARY, ...args], {
+    cwd,
+    input,
+    env: { ...cleanEnvironment(), ...env },
+    encoding: 'utf8',
+    timeout: 60_000,
+    maxBuffer: 64 * 1024 * 1024,
+  })
+  return { status, stdout, stderr }
+}
+
+/**
+ * The same in this process, for the many: starting a process for each file of a store takes longer than all that is tested. Paths in
+ * `folder` are given and shown without it.
+ */
+export async function annalsHere(args: readonly string[], folder: string): Promise<CliResult> {
+  const out = new CapturingSink()
+  const err = new CapturingSink()
+  const words = args.map((word) => (existsSync(join(folder, word)) ? join(folder, word) : word))
+  const { signal } = new AbortController()
+  const terminal = {
+    out: new Output(out, () => {}),
+    err: new Output(err, () => {}),
+    input: process.stdin,
+    signal,
+    env: {},
+  }
+  const status = await main(words, { ...terminal, close: () => {} })
+  const here = (text: string): string => text.replaceAll(`${folder}/`, '')
+  return { status, stdout: here(out.text), stderr: here(err.text) }
+}
+
+class CapturingSink extends EventEmitter {
+  text = ''
+
+  write(text: string): boolean {
+    this.text += text
+    return true
+  }
+}
+
+/** The environment without what would change colours, or was left by the test runner. */
+export function cleanEnvironment(): NodeJS.ProcessEnv {
+  const unwanted = /^(?:TAP|_TAPJS|NODE_OPTIONS$|NODE_V8_COVERAGE$|NO_COLOR$|FORCE_COLOR$)/
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !unwanted.test(name)))
+}
+
+/** A folder that is gone after the test. */
+export function temporaryFolder(t: { teardown(done: () => unknown): void }): string {
+  const folder = realpathSync(mkdtempSync(join(tmpdir(), 'annals-cli-')))
+  t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Writes the files of a store into `<folder>/data`. */
+export function writeImage(folder: string, { files, folders }: FilesImage): string {
+  const data = join(folder, 'data')
+  for (const name of folders) {
+    if (name.startsWith(STORE)) mkdirSync(join(data, name.slice(STORE.length)), { recursive: true })
+  }
+  for (const [path, bytes] of files) {
+    const file = join(data, path.slice(STORE.length))
+    mkdirSync(dirname(file), { recursive: true })
+    writeFileSync(file, bytes)
+  }
+  return data
+}
+
+const TIME = Date.UTC(2026, 0, 5, 9)
+const event = (n: number, fields: NewEvent): NewEvent => ({
+  id: `00000000-0000-4000-8000-${String(n).padStart(12, '0')}`,
+  timestamp: TIME + 60_000 * n,
+  ...fields,
+})
+
+/** A small store that is always the same, byte by byte: the one of docs/cli.md. */
+export async function sampleStore(): Promise<FilesImage> {
+  const files = new SmallFiles()
+  const store = await openStore(stillEnvironment(files, 7), STORE, {})
+  await store.append('account-1', [event(0, { type: 'Opened', data: { owner: 'Ada', cents: 0 } })])
+  await store.append('account-2', [event(1, { type: 'Opened', data: { owner: 'Grace', cents: 0 } })])
+  await store.append('account-1', [
+    event(2, { type: 'Deposited', data: { cents: 5000 } }),
+    event(3, { type: 'Deposited', data: { cents: 250 }, tags: ['branch:north'] }),
+  ])
+  const metadata = { correlationId: 'transfer-1' }
+  await store.appendMany(
+    [
+      {
+        stream: 'account-1',
+        events: [event(4, { type: 'Withdrawn', data: { cents: 1200, to: 'account-2' }, metadata })],
+      },
+      {
+        stream: 'account-2',
+        events: [event(5, { type: 'Deposited', data: { cents: 1200, from: 'account-1' }, metadata })],
+      },
+    ],
+    { commitId: 'transfer-1' },
+  )
+  await store.append('audit/2026', [
+    event(6, { type: 'Closed of day', data: { at: new Date(TIME), total: 2n ** 70n } }),
+  ])
+  await store.close()
+  return files.image()
+}
+
+/** What control sequences look like that somebody has stored. */
+export const HOSTILE = '\u001b]0;pwned\u0007\u001b[2J\r\nannals: all is well\u009b31m\u202e\u2028\u007f'
+
+/** A store whose names, types, data, ids and tags try to take over the terminal. */
+export async function hostileNames(): Promise<FilesImage> {
+  const files = new SmallFiles()
+  const store = await openStore(stillEnvironment(files, 8), STORE, {})
+  for (let n = 0; n < 3; n++) {
+    await store.append(
+      `${HOSTILE}-${n}`,
+      [
+        event(n, {
+          type: HOSTILE,
+          data: { [HOSTILE]: HOSTILE },
+          metadata: { correlationId: HOSTILE },
+          tags: [HOSTILE],
+        }),
+      ],
+      { commitId: `${HOSTILE}${n}` },
+    )
+  }
+  await store.close()
+  return files.image()
+}
+
+/** Characters that a terminal must not be given; the colours of the tool itself are taken away first. */
+export function unsafeIn(text: string): string[] {
+  // eslint-disable-next-line no-control-regex -- they are what this is about
+  const plain = text.replaceAll(/\u001b\[\d+m/g, '')
+  // eslint-disable-next-line no-control-regex -- they are what this is about
+  return plain.match(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g) ?? []
+}
+
+/** Compares with a file of test/tools/cli/expected. With UPDATE_EXPECTED it is written: read what you commit. */
+export function expectOutput(
+  t: { equal(a: string, b: string, m: string): unknown },
+  name: string,
+  output: string,
+): void {
+  const file = join('test/tools/cli/expected', name)
+  if (process.env['UPDATE_EXPECTED'] !== undefined) writeFileSync(file, output)
+  t.equal(output, existsSync(file) ? readFileSync(file, 'utf8') : '', name)
+}
