@@ -178,13 +178,17 @@ export class CorruptionError extends AnnalsError {
   }
 }
 
-/** ERR_IO: turns what the system reported into an error that says what could not be done; leaves errors of annals as they are. */
+/** What the system says when the disk, or what this user may have of it, is full. */
+const FULL = ['ENOSPC', 'EDQUOT', 'EFBIG']
+
+/** ERR_IO, or ERR_NO_SPACE: turns what the system reported into an error that says what could not be done; leaves errors of annals as they are. */
 export function asIoError(error: unknown, what: string): Error {
   if (error instanceof AnnalsError || !(error instanceof Error)) return error as Error
   const { code, path, errno } = error as NodeJS.ErrnoException
   if (code === undefined || errno === undefined) return error
   const where = path === undefined ? '' : ` at ${quote(path)}`
-  return new AnnalsError('ERR_IO', `Cannot ${what}: the system reported ${code}${where}`, { cause: error })
+  const kind = FULL.includes(code) ? 'ERR_NO_SPACE' : 'ERR_IO'
+  return new AnnalsError(kind, `Cannot ${what}: the system reported ${code}${where}`, { cause: error })
 }
 
 /** ERR_FORMAT: the file is of a version this annals does not read. It is left as it is. */

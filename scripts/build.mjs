@@ -1,6 +1,6 @@
 // Builds the package. `build/` mirrors the sources one to one: tests, tools, benchmarks and examples run from there.
 // `dist/` is what is published: the engine as one bundled module, its declarations, the licences of what is bundled, and the
-// command `annals`, which uses that module.
+// tools, which use that module: the command `annals` and the crash harness.
 // `--sources` leaves dist/ alone.
 import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
@@ -19,6 +19,9 @@ const common = {
   platform: 'node',
   target: 'node20.19',
 }
+
+/** What is published beside the engine: entries of the package, its commands, and what these start as processes. */
+const TOOLS = ['index', 'main', 'writer'].map((name) => `tools/torture/${name}.ts`)
 
 /** Transpiles every source file into build/ and removes what no longer has a source. */
 export async function buildSources() {
@@ -52,14 +55,25 @@ export async function buildPackage({ entry = 'engine/index.ts', outdir = 'dist',
     metafile: true,
     plugins: [bundling()],
   })
-  if (entry === 'engine/index.ts') await buildCommand(outdir)
+  if (entry === 'engine/index.ts') {
+    await buildCommand(outdir)
+    await build({
+      ...common,
+      entryPoints: TOOLS,
+      outdir,
+      outbase: '.',
+      legalComments: 'none',
+      plugins: [engineBeside()],
+    })
+    chmodSync(join(root, outdir, 'tools/torture/main.js'), 0o755)
+  }
   writeFileSync(join(root, outdir, 'THIRD-PARTY-NOTICES.txt'), notices(Object.keys(metafile.inputs)))
   if (declarations) {
     execFileSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
       cwd: root,
       stdio: ['ignore', 'inherit', 'inherit'],
     })
-    prune(join(root, outdir), join(root, outdir, 'engine/index.d.ts'))
+    prune(join(root, outdir), [join(root, outdir, 'engine/index.d.ts'), join(root, outdir, 'tools/torture/index.d.ts')])
   }
   stamp('package', begun)
 }
@@ -100,8 +114,18 @@ function notices(inputs) {
   return parts.join('\n')
 }
 
-/** Removes the declarations that cannot be reached from `start`: they describe what nobody can import. */
-function prune(folder, start) {
+/** Leaves the engine out of the tools: they import the module that the application has, so that there is one copy of it. */
+function engineBeside() {
+  return {
+    name: 'engine-beside',
+    setup(build) {
+      build.onResolve({ filter: /\/engine\/index\.js$/ }, () => ({ path: '../../index.js', external: true }))
+    },
+  }
+}
+
+/** Removes the declarations that cannot be reached from `starts`: they describe what nobody can import. */
+function prune(folder, starts) {
   const reached = new Set()
   const visit = (file) => {
     if (reached.has(file)) return
@@ -110,7 +134,7 @@ function prune(folder, start) {
       visit(join(dirname(file), path.replace(/\.js$/, '.d.ts')))
     }
   }
-  visit(start)
+  starts.forEach(visit)
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     if (name.endsWith('.d.ts') && !reached.has(join(folder, name))) rmSync(join(folder, name))
   }

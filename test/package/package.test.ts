@@ -60,7 +60,9 @@ t.test('[Z1] the tarball holds what is published and nothing else', (t) => {
   }
   t.same(
     paths.filter(
-      (path) => path.startsWith('dist/') && !/^dist\/(?:\w+\.js|.+\.d\.ts|THIRD-PARTY-NOTICES\.txt)$/.test(path),
+      (path) =>
+        path.startsWith('dist/') &&
+        !/^dist\/(?:\w+\.js|tools\/\w+\/\w+\.js|.+\.d\.ts|THIRD-PARTY-NOTICES\.txt)$/.test(path),
     ),
     [],
     'dist holds modules, declarations and licences',
@@ -180,6 +182,44 @@ else await roundTrip(annals, process.argv[2])
   t.end()
 })
 
+t.test('[Z1] [L2] the crash harness works from the package: command, import, require()', (t) => {
+  const run = `tortureStore(process.argv[2], { rounds: 4, checkEvery: 2, seed: 5, pauses: 0 }).then(({ ok, kills, acknowledged }) =>
+  console.log(JSON.stringify({ ok, kills, work: acknowledged > 0 })))`
+  writeFileSync(join(application, 'torture.mjs'), `import { tortureStore } from 'annals/torture'\n${run}`)
+  writeFileSync(join(application, 'torture.cjs'), `const { tortureStore } = require('annals/torture')\n${run}`)
+  for (const name of ['torture.mjs', 'torture.cjs']) {
+    const { status, stdout } = node(application, name, `tortured-${name}`)
+    t.same({ status, stdout }, { status: 0, stdout: '{"ok":true,"kills":4,"work":true}\n' }, name)
+    t.notOk(existsSync(join(application, `tortured-${name}`)))
+  }
+  const command = join(application, 'node_modules/.bin/annals-torture')
+  t.ok(existsSync(command), 'npm links it')
+  const { status, stdout, stderr } = node(application, command, 'tortured', '--rounds', '2', '--json')
+  t.same({ status, stderr }, { status: 0, stderr: '' })
+  t.match(JSON.parse(stdout), { ok: true, kills: 2 })
+  t.end()
+})
+
+t.test('[L2] bundled into one file it says that it cannot work there', (t) => {
+  buildSync({
+    absWorkingDir: application,
+    stdin: {
+      contents: `import { tortureStore } from 'annals/torture'
+tortureStore('tortured-bundle', { rounds: 1 }).catch((error) => console.log(error.message))`,
+      resolveDir: application,
+    },
+    bundle: true,
+    platform: 'node',
+    format: 'esm',
+    outfile: 'torture-bundle.mjs',
+    logLevel: 'silent',
+  })
+  const { stdout } = node(application, 'torture-bundle.mjs')
+  t.match(stdout, /do not bundle annals\/torture/)
+  t.notOk(existsSync(join(application, 'tortured-bundle')))
+  t.end()
+})
+
 const addon = 'node_modules/sse4_crc32/build/Release/crc32c.node'
 const withoutAddon = existsSync(addon) ? false : 'the addon could not be compiled here'
 
@@ -240,6 +280,8 @@ t.test('its types resolve under nodenext, from ES modules and from CommonJS', (t
   writeFileSync(
     join(application, 'typed.mts'),
     `import { openEventStore, VersionConflictError } from 'annals'
+import { tortureStore, type TortureReport } from 'annals/torture'
+export const torture = (): Promise<TortureReport> => tortureStore('typed-torture', { rounds: 1 })
 const store = await openEventStore('typed')
 const { version } = await store.append('account-1', [{ type: 'Opened', data: { owner: 'Ada' } }], { expectedVersion: 'noStream' })
 const next: number = version
