@@ -12,6 +12,7 @@ export type ErrorCode =
   | 'ERR_QUERY_CONFLICT'
   | 'ERR_COMMIT_ID_REUSED'
   | 'ERR_CLOSED'
+  | 'ERR_READ_ONLY'
   | 'ERR_LOCKED'
   | 'ERR_LOCK_LOST'
   | 'ERR_WRITER_FAILED'

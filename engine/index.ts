@@ -10,11 +10,13 @@ import type { FileEventStore } from './store/file-event-store.js'
 import type { VerifyReport } from './recovery/findings.js'
 import { repair, type RepairOptions, type RepairReport } from './recovery/repair.js'
 import { verify, type VerifyOptions } from './recovery/verify.js'
-import { openStore } from './store/open-store.js'
-import type { OpenOptions } from './store/options.js'
+import { openReadOnly, openStore } from './store/open-store.js'
+import { isReadOnly, type OpenOptions, type ReadOnlyOptions } from './store/options.js'
+import type { ReadOnlyEventStore } from './store/read-only-event-store.js'
 
 export type { FileEventStore } from './store/file-event-store.js'
-export type { OpenOptions } from './store/options.js'
+export type { OpenOptions, ReadOnlyOptions } from './store/options.js'
+export type { ReadOnlyEventStore } from './store/read-only-event-store.js'
 export { causedBy, type CausedBy } from './store/caused-by.js'
 export type { StoreStats } from './store/stats.js'
 export type { RecoveryReport } from './recovery/recover.js'
@@ -72,13 +74,26 @@ export {
 } from './errors.js'
 
 /**
+ * Opens the store in a folder for reading only, beside whoever writes to it: in another process, another thread, or this one. Takes
+ * no lock and writes nothing.
+ *
+ * @throws AnnalsError ERR_NOT_FOUND, ERR_NOT_A_STORE, ERR_FORMAT, ERR_CORRUPT, ERR_IO; InvalidArgumentError for bad options
+ */
+export function openEventStore(directory: string, options: ReadOnlyOptions): Promise<ReadOnlyEventStore>
+/**
  * Opens the store in a folder, making one when there is none, and becomes its writer.
  *
  * @throws StoreLockedError (ERR_LOCKED) when another writer has it open; AnnalsError ERR_NOT_FOUND, ERR_NOT_A_STORE, ERR_FORMAT,
  * ERR_CORRUPT, ERR_IO, ERR_NO_SPACE; InvalidArgumentError for bad options
  */
-export function openEventStore(directory: string, options: OpenOptions = {}): Promise<FileEventStore> {
-  return openStore(nodeEnvironment(), directory, options)
+export function openEventStore(directory: string, options?: OpenOptions): Promise<FileEventStore>
+export function openEventStore(
+  directory: string,
+  options: OpenOptions | ReadOnlyOptions = {},
+): Promise<FileEventStore | ReadOnlyEventStore> {
+  return isReadOnly(options)
+    ? openReadOnly(nodeEnvironment(), directory, options)
+    : openStore(nodeEnvironment(), directory, options)
 }
 
 /** Opens an empty store in memory: the same engine over a file system in memory, gone when it is closed. For tests and caches. */

@@ -55,11 +55,12 @@ export class GroupScanner {
   #window: Window = windowOf(Buffer.alloc(0))
   #base = 0
 
-  constructor(handle: FileHandle, storeId: Buffer, maxGroupBytes: number) {
+  /** `size`: bytes of the file that may be looked at. Default: all there are now. */
+  constructor(handle: FileHandle, storeId: Buffer, maxGroupBytes: number, size = handle.size()) {
     this.#handle = handle
     this.#storeId = storeId
     this.#maxGroupBytes = maxGroupBytes
-    this.#size = handle.size()
+    this.#size = size
   }
 
   /** Visits valid groups from `byte` up to `end`, and says where and why it stopped. */

@@ -61,6 +61,11 @@ export class LogDirectory {
     return this.#segments.splice(this.#segments.indexOf(segment) + 1)
   }
 
+  /** Forgets all segments. */
+  clear(): void {
+    this.#segments.length = 0
+  }
+
   /** Forgets a segment that holds nothing. */
   remove(segment: LogSegment): void {
     this.#segments.splice(this.#segments.indexOf(segment), 1)

@@ -29,8 +29,8 @@ import { readU64, windowOf, writeU64, type Window } from './frame.js'
 export const READ_VERSION = 1
 export const WRITE_VERSION = 1
 
-/** Letters of the magic: home, log segment, log index, stream table, key file, stream segment, stream index, checkpoint. */
-export type FileKind = 'H' | 'L' | 'P' | 'T' | 'K' | 'S' | 'I' | 'C'
+/** Letters of the magic: home, log segment, log index, stream table, key file, stream segment, stream index, checkpoint, watermark. */
+export type FileKind = 'H' | 'L' | 'P' | 'T' | 'K' | 'S' | 'I' | 'C' | 'W'
 
 export interface FileHeader {
   readonly kind: FileKind

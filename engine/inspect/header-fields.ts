@@ -13,6 +13,7 @@ export const FILE_KINDS: Readonly<Record<FileKind, string>> = {
   S: 'stream segment',
   I: 'index of a stream segment',
   C: 'checkpoint',
+  W: 'watermark',
 }
 
 /** Names the fields of the header that a file begins with. `bytes`: from the start of the file, at least the header. */

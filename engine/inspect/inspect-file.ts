@@ -7,6 +7,7 @@ import { windowOf } from '../format/frame.js'
 import { GROUP_MARK, GROUP_MARK_AT } from '../format/group.js'
 import { escapeName, parseLogFileName, parseStreamFileName, streamKey } from '../format/names.js'
 import { ShapeTable } from '../format/shapes.js'
+import { faultOfWatermark, WATERMARK_FILE } from '../format/watermark.js'
 import type { Environment, FileHandle } from '../io/file-system.js'
 import { readFullySync } from '../io/transfer.js'
 import { MAX_EPOCH_FILE_BYTES, parseEpochFile } from '../lock/epoch-file.js'
@@ -139,6 +140,11 @@ class Inspection implements FileInspection {
       case 'H':
         if (size > this.#start) yield problem('I1', this.#start, 'something follows the header')
         return
+      case 'W': {
+        const fault = faultOfWatermark(this.bytes(0, size), this.#storeId)
+        if (fault !== undefined) yield problem('I12', fault, 'the watermark is damaged')
+        return
+      }
       case 'E':
         return
     }
@@ -204,6 +210,7 @@ function letterOfName(path: string): FileKind | 'E' | undefined {
   if (stream !== undefined) return stream.suffix === '.seg' ? 'S' : 'I'
   if (/^\d{16}-\d{10}\.key[1-8]?$/.test(name)) return 'K'
   if (/^\d{10}$/.test(name)) return 'E'
+  if (name === WATERMARK_FILE) return 'W'
   return name === CHECKPOINT_FILE ? 'C' : name === 'annals' ? 'H' : undefined
 }
 

@@ -33,6 +33,11 @@ export interface FileSystem {
   open(path: string, mode: OpenMode): FileHandle
   /** Returns the kind of file system that holds a path, for refusing network file systems. */
   kindOf(path: string): 'local' | 'network' | 'unknown'
+  /**
+   * Calls back in a later turn after a file was written to, by whomever; once for several writes, perhaps once too often. Where the system
+   * cannot tell, never: whoever must know looks by himself now and then. Does not keep the process alive. Never throws.
+   */
+  watch(path: string, changed: () => void): Watch
 }
 
 /**
@@ -45,6 +50,11 @@ export type OpenMode = 'read' | 'write' | 'create' | 'write-through'
 
 export type Done = (error: NodeJS.ErrnoException | null) => void
 export type Counted = (error: NodeJS.ErrnoException | null, bytes: number) => void
+
+export interface Watch {
+  /** No more calls. Closing twice is a no-op. */
+  close(): void
+}
 
 export interface FileStat {
   readonly kind: 'file' | 'directory' | 'other'

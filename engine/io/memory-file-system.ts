@@ -1,4 +1,4 @@
-import type { Done, FileHandle, FileStat, FileSystem, OpenMode } from './file-system.js'
+import type { Done, FileHandle, FileStat, FileSystem, OpenMode, Watch } from './file-system.js'
 import { MemoryFile, MemoryHandle } from './memory-file.js'
 import { systemError } from './system-error.js'
 
@@ -153,6 +153,11 @@ export class MemoryFileSystem implements FileSystem {
   kindOf(path: string): 'local' {
     this.#require(path, 'statfs')
     return 'local'
+  }
+
+  watch(path: string, changed: () => void): Watch {
+    const file = this.#peek(path)
+    return { close: file instanceof MemoryFile ? file.watch(changed) : () => undefined }
   }
 
   #addDirectory(parent: MemoryDirectory, name: string): MemoryDirectory {

@@ -13,6 +13,8 @@ export class MemoryFile {
   readonly #now: () => number
   #bytes = NOTHING
   #size = 0
+  readonly #watchers = new Set<() => void>()
+  #telling = false
 
   constructor(inode: number, now: () => number) {
     this.inode = inode
@@ -37,7 +39,24 @@ export class MemoryFile {
     this.#bytes.set(source.subarray(offset, offset + length), position)
     this.#size = Math.max(this.#size, end)
     this.modificationTime = this.#now()
+    this.#tell()
     return length
+  }
+
+  /** Calls back in a later turn after writes. Returns how to end it. */
+  watch(changed: () => void): () => void {
+    const watcher = (): void => changed()
+    this.#watchers.add(watcher)
+    return () => this.#watchers.delete(watcher)
+  }
+
+  #tell(): void {
+    if (this.#watchers.size === 0 || this.#telling) return
+    this.#telling = true
+    setImmediate(() => {
+      this.#telling = false
+      for (const watcher of this.#watchers) watcher()
+    })
   }
 
   truncate(size: number): void {
@@ -45,6 +64,7 @@ export class MemoryFile {
     if (size < this.#size) this.#bytes.fill(0, size, this.#size)
     this.#size = size
     this.modificationTime = this.#now()
+    this.#tell()
   }
 
   /** Grows by at least half, so that many small writes copy each byte a few times only. Throws ENOSPC. */

@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import type { Counted, Done, FileHandle, FileStat, FileSystem, OpenMode } from './file-system.js'
+import type { Counted, Done, FileHandle, FileStat, FileSystem, OpenMode, Watch } from './file-system.js'
 import { fileSystemKind } from './file-system-kind.js'
 import { isSystemError, systemError } from './system-error.js'
 
@@ -25,6 +25,7 @@ export type NodeCalls = Pick<
   | 'statfsSync'
   | 'unlinkSync'
   | 'utimesSync'
+  | 'watch'
   | 'write'
   | 'writeSync'
 >
@@ -167,6 +168,21 @@ class NodeFileSystem implements FileSystem {
 
   kindOf(path: string): 'local' | 'network' | 'unknown' {
     return fileSystemKind(this.#calls.statfsSync(path).type, process.platform)
+  }
+
+  watch(path: string, changed: () => void): Watch {
+    let watcher: fs.FSWatcher | undefined
+    const close = (): void => {
+      watcher?.close()
+      watcher = undefined
+    }
+    try {
+      watcher = this.#calls.watch(path, { persistent: false }, changed)
+      watcher.on('error', close)
+    } catch {
+      // Too many watches, a file system without them, no such file: nothing is told then.
+    }
+    return { close }
   }
 }
 

@@ -180,6 +180,13 @@ export class KeyIndex {
     for (const source of tables.keys()) if (!sources.includes(source)) tables.delete(source)
   }
 
+  /** Another process has made and merged key files: they are looked for again at the next question. */
+  forgetFiles(): void {
+    this.#sealed = undefined
+    this.#reading.tables.clear()
+    this.#all = undefined
+  }
+
   #sealedSources(): readonly (SegmentSource | KeylessSource)[] {
     this.#sealed ??= this.#find()
     return this.#sealed

@@ -14,7 +14,7 @@ export const INVARIANTS = {
   I9: 'Every event decodes: its lengths fit, its texts are UTF-8, metadata and data are one value each, and the pointers to correlation and causation id point at them.',
   I10: 'A stream segment holds the records of the log for its stream, byte by byte, and no others; every event below the settled position of the checkpoint is in one.',
   I11: 'An index is what its segment gives: byte by byte the one that would be built from the records; a key file has the entries of its log segments and no others.',
-  I12: 'The checkpoint names a place between two groups of the log the shapes defined before it, and where commit ids and tags begin; a stream table names the place of each event it covers.',
+  I12: 'The checkpoint names a place between two groups of the log the shapes defined before it, and where commit ids and tags begin; a stream table names the place of each event it covers; a record of the watermark is whole.',
   I13: 'Log segments hang together: each names the one before and how much of it counts, and epochs never decrease.',
 } as const
 

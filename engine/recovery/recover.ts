@@ -75,10 +75,8 @@ export function recover(
   if (read.checkpoint !== undefined && isClean(read.checkpoint, previousEpoch, files, log)) {
     return clean(files, log, storeId, read.checkpoint, shapesOf(read.checkpoint))
   }
-  const usable = read.checkpoint === undefined || isPlace(files, log, read.checkpoint.redo, storeId)
-  const { checkpoint, lost, loss, shapes, redo } = redoFrom(
-    usable ? read : { checkpoint: undefined, lost: NO_PLACE },
-    (from, table) => new RedoReader(files, log, storeId, table, from?.lastTimestamp ?? 0).read(from),
+  const { checkpoint, lost, loss, shapes, redo } = redoFrom(usable(files, storeId, log, read), (from, table) =>
+    new RedoReader(files, log, storeId, table, from?.lastTimestamp ?? 0).read(from),
   )
   const settledPosition = checkpoint?.settledPosition ?? 0
   const last = redo.segments.at(-1)
@@ -129,17 +127,32 @@ function redoFrom(
   return redoFrom({ checkpoint: undefined, lost: OTHER_SHAPES, loss: read.loss }, redo)
 }
 
-function shapesOf(checkpoint: Checkpoint | undefined): ShapeTable {
+export function shapesOf(checkpoint: Checkpoint | undefined): ShapeTable {
   const shapes = new ShapeTable()
   for (const shape of checkpoint?.shapes ?? []) shapes.define(shape)
   return shapes
 }
 
 /** The checkpoint if it can be used, why it cannot, and what it says to be lost. */
-interface CheckpointReading {
+export interface CheckpointReading {
   readonly checkpoint: Checkpoint | undefined
   readonly lost: string | undefined
   readonly loss?: CorruptionError | undefined
+}
+
+/** Finds where reading the log can begin: not before what a checkpoint says, where there is one that can be used. Throws ERR_FORMAT. */
+export function findCheckpoint(
+  files: FileSystem,
+  directory: string,
+  storeId: Buffer,
+  log: LogDirectory,
+): CheckpointReading {
+  return usable(files, storeId, log, readCheckpoint(files, directory, storeId, log))
+}
+
+function usable(files: FileSystem, storeId: Buffer, log: LogDirectory, read: CheckpointReading): CheckpointReading {
+  if (read.checkpoint === undefined || isPlace(files, log, read.checkpoint.redo, storeId)) return read
+  return { checkpoint: undefined, lost: NO_PLACE }
 }
 
 function readCheckpoint(files: FileSystem, directory: string, storeId: Buffer, log: LogDirectory): CheckpointReading {
@@ -245,7 +258,7 @@ function clean(
 }
 
 /** Segments between what is settled and where redo began: their stream tables are on disk, and made again if they are not. */
-function unsettledOf(
+export function unsettledOf(
   files: FileSystem,
   log: LogDirectory,
   storeId: Buffer,

@@ -17,6 +17,7 @@ import { type Window, windowOf } from '../format/frame.js'
 import { parseLogFileName, parseStreamFileName, streamFileName, streamKey } from '../format/names.js'
 import { decodeSeal, SEAL_BYTES } from '../format/shape-record.js'
 import { encodeEntries, IndexBuilder } from '../format/sparse-index.js'
+import { WATERMARK_FILE } from '../format/watermark.js'
 import { parseKeyFileName } from '../keys/key-names.js'
 import type { Finding } from './findings.js'
 import { rebuildTable } from './recover.js'
@@ -61,6 +62,8 @@ export async function repairDerived(
     } else if (name === CHECKPOINT_FILE && invariant === 'I12') {
       const made = await checkpoint(context, log, epoch)
       await repairs.replace(file, encodeCheckpoint(context.storeId, made), 'made again from the log')
+    } else if (name === WATERMARK_FILE) {
+      await repairs.remove(file, 'set aside: the next writer makes it again')
     } else if (file.startsWith(join(directory, 'epoch'))) {
       continue // its name is all that counts
     }

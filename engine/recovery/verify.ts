@@ -5,6 +5,7 @@ import { type Checkpoint, CHECKPOINT_FILE, decodeCheckpoint, MAX_CHECKPOINT_BYTE
 import { parseHeader } from '../format/file-header.js'
 import { windowOf } from '../format/frame.js'
 import { parseLogFileName } from '../format/names.js'
+import { WATERMARK_FILE } from '../format/watermark.js'
 import { parseKeyFileName } from '../keys/key-names.js'
 import type { Environment, FileSystem } from '../io/file-system.js'
 import { readFileSync } from '../io/transfer.js'
@@ -19,6 +20,7 @@ import { CopyLedger, EXACT_WINDOWS } from './verify-ledger.js'
 import { LogVerifier } from './verify-log.js'
 import { nameMissing } from './verify-missing.js'
 import { listOf, StreamsVerifier } from './verify-streams.js'
+import { checkWatermark } from './verify-watermark.js'
 
 export interface VerifyOptions {
   /** Called now and then, and at the end. */
@@ -49,6 +51,7 @@ const ENTRIES = new Set([
   'lock',
   'checkpoint',
   'checkpoint.tmp',
+  WATERMARK_FILE,
   'aside',
 ])
 const MAX_HOME_BYTES = 64 * 1024
@@ -71,6 +74,7 @@ export async function verify(
   if (options.onProgress !== undefined) pace.totalBytes = sizeOf(environment.files, directory)
   noteForeign(context, directory)
   checkEpochs(context, directory)
+  checkWatermark(context, directory)
   const events = await compare(context, directory, options.openSince !== undefined)
   pace.report()
   return {

@@ -21,20 +21,20 @@ export interface Feed {
 export class LogFeed implements Feed {
   readonly #commits: CommitSignal
   readonly #open: (from: number, end: number) => EventSource
-  readonly #damage: CorruptionError | undefined
+  readonly #damage: () => CorruptionError | undefined
   #position: number
   #end = 0
   #source: EventSource | undefined
 
   /**
    * @param open Opens what is wanted of positions `from` … `end − 1`.
-   * @param damage What the log lost behind its last event, if anything: it is told and not waited at.
+   * @param damage Returns what the log lost behind its last event, if anything: it is told and not waited at.
    */
   constructor(
     commits: CommitSignal,
     open: (from: number, end: number) => EventSource,
     position: number,
-    damage: CorruptionError | undefined,
+    damage: () => CorruptionError | undefined,
   ) {
     this.#commits = commits
     this.#open = open
@@ -52,7 +52,8 @@ export class LogFeed implements Feed {
       if (!Array.isArray(events)) return events.then((read) => (this.#took(read) ? read : this.read(most)))
       if (this.#took(events)) return events
     }
-    if (this.#damage !== undefined) throw this.#damage
+    const damage = this.#damage()
+    if (damage !== undefined) throw damage
     return []
   }
 

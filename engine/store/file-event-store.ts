@@ -2,8 +2,9 @@ import { CommitLog } from '../commit-log/commit-log.js'
 import type { PendingGroup } from '../commit-log/group.js'
 import { LogIndexes, resumeLogIndex } from '../commit-log/log-index.js'
 import { LogSegmentFile } from '../commit-log/log-segment-file.js'
+import { WatermarkWriter } from '../commit-log/watermark-file.js'
 import { failureOfWrite } from '../commit-log/write-failure.js'
-import { AnnalsError, asIoError, CorruptionError, quote } from '../errors.js'
+import { AnnalsError, asIoError, quote } from '../errors.js'
 import { EventDecoder, eventTimestamp } from '../format/event-record.js'
 import { ValueDecoder } from '../format/value-decoder.js'
 import type { Environment } from '../io/file-system.js'
@@ -40,7 +41,7 @@ import { KeyKeeper } from './key-keeper.js'
 import { Maintenance } from './maintenance.js'
 import type { StoreParts } from './store-parts.js'
 import { percentiles, type StoreStats } from './stats.js'
-import { type StoreReading, StoreReader } from './store-reader.js'
+import { missingBehind, type StoreReading, StoreReader } from './store-reader.js'
 
 /** The file engine. Composition root: knows all layers, holds the order of things, leaves the work to them. */
 export class FileEventStore implements EventStore {
@@ -53,6 +54,7 @@ export class FileEventStore implements EventStore {
   readonly #reader: StoreReader
   readonly #maintenance: Maintenance
   readonly #commits: CommitSignal
+  readonly #watermark: WatermarkWriter
   /** Position behind the last committed event. */
   #position: number
   /** The segment that was gone on in: what counted of it at opening counts no more. */
@@ -68,6 +70,7 @@ export class FileEventStore implements EventStore {
     this.#environment = environment
     this.#position = recovered.position
     this.#commits = new CommitSignal(recovered.position)
+    this.#watermark = new WatermarkWriter(files, parts.directory, storeId, parts.lock.epoch)
     this.#handles = new ReadHandles(files, limits.openFiles)
     const slabs = new Slabs(limits.groupBytes, this.#handles)
     const { resume } = recovered
@@ -114,7 +117,7 @@ export class FileEventStore implements EventStore {
       keys: keys.index,
       position: () => this.#position,
       commits: this.#commits,
-      damage: recovered.report.damage,
+      damage: () => recovered.report.damage,
       closed: () => this.#closed,
       assertOpen: () => this.#assertOpen(),
       unsettled: () => unsettled.segments,
@@ -173,6 +176,19 @@ export class FileEventStore implements EventStore {
   /** Secures what was recovered; only then may the store be used. */
   async start(): Promise<void> {
     if (this.recovery.damage === undefined) await this.#maintenance.start()
+  }
+
+  /** Tells readers in other processes who writes now, and what was accepted of what an earlier writer left. */
+  announce(): void {
+    if (this.recovery.damage !== undefined) return
+    const { recovered, lock } = this.#parts
+    const { previous, position, sequence } = recovered
+    const { segment } = this.#log
+    const place =
+      segment === undefined
+        ? { base: previous.previousBase, epoch: previous.previousEpoch, byte: previous.previousEnd }
+        : { base: segment.base, epoch: lock.epoch, byte: segment.end }
+    this.#watermark.start({ ...place, sequence, position })
   }
 
   /** Gives back what the start has opened, after a failure of it. Writes nothing more and never rejects. */
@@ -276,8 +292,10 @@ export class FileEventStore implements EventStore {
     this.#commits.close()
     try {
       await new Promise<void>((resolve) => this.#log.whenIdle(resolve))
+      this.#watermark.flush()
       if (this.recovery.damage === undefined) await named('close the store', this.#maintenance.close())
     } finally {
+      this.#watermark.close()
       this.#handles.close()
       await this.#parts.lock.release()
     }
@@ -313,6 +331,7 @@ export class FileEventStore implements EventStore {
     this.#position = group.firstPosition + owners.length
     this.#log.slabs.committed(slab, start, path, shift, owners.length, this.#position)
     writeBehind.afterCommit()
+    this.#watermark.committed(group, segment, this.#position)
     this.#commits.published(this.#position, owners)
   }
 
@@ -333,14 +352,4 @@ async function named(what: string, work: Promise<void>): Promise<void> {
   } catch (error) {
     throw asIoError(error, what)
   }
-}
-
-/** Says that a stream may lack events behind those that were found: what was lost with the damage cannot be told. */
-function missingBehind(damage: CorruptionError, state: StreamState): CorruptionError {
-  const { file, byte, reason } = damage
-  return new CorruptionError(
-    `${reason}, and this stream may have had events there`,
-    { file, byte, stream: state.key.name, offset: state.version },
-    { cause: damage },
-  )
 }

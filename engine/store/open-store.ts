@@ -6,29 +6,19 @@ import { acquireWriterLock } from '../lock/acquire-writer-lock.js'
 import type { WriterLock } from '../lock/writer-lock.js'
 import { recover } from '../recovery/recover.js'
 import { FileEventStore } from './file-event-store.js'
-import { LOG_FOLDER, readHome, refuseLinks, refuseNewer, STREAMS_FOLDER, writeHome } from './home-file.js'
-import { type OpenOptions, settingsOf } from './options.js'
+import { type Home, LOG_FOLDER, readHome, refuseLinks, refuseNewer, STREAMS_FOLDER, writeHome } from './home-file.js'
+import { type OpenOptions, type ReadOnlyOptions, type Settings, settingsOf } from './options.js'
+import { ReadOnlyEventStore } from './read-only-event-store.js'
 
 /** Opens a store in any environment: the file engine and the memory engine differ in nothing else. */
 export async function openStore(environment: Environment, path: string, options: OpenOptions): Promise<FileEventStore> {
   const settings = settingsOf(options)
-  if (typeof path !== 'string' || path.length === 0 || path.includes('\0')) {
-    throw new InvalidArgumentError('Cannot open a store: the directory is no path')
-  }
   const started = environment.elapsed()
+  assertPath(path)
   try {
     const directory = await findDirectory(environment, path, settings.create)
-    if (settings.networkFileSystem === 'refuse' && environment.files.kindOf(directory) === 'network') {
-      throw new AnnalsError(
-        'ERR_IO',
-        `Cannot open store ${quote(path)}: it is on a network file system, where locks and syncs cannot be relied on; use a local disk, or pass { networkFileSystem: 'allow' }`,
-      )
-    }
-    refuseLinks(environment.files, directory)
-    const home = readHome(environment.files, directory)
-    if (home.kind === 'new' && !settings.create) {
-      throw new AnnalsError('ERR_NOT_FOUND', `Cannot open store ${quote(path)}: there is no store in this folder`)
-    }
+    const home = readStore(environment, path, directory, settings)
+    if (home.kind === 'new' && !settings.create) throw noStore(path)
     const storeId = home.kind === 'new' ? newId(environment) : home.storeId
     const lock = await acquireWriterLock(environment, directory, { storeId })
     try {
@@ -42,12 +32,52 @@ export async function openStore(environment: Environment, path: string, options:
   }
 }
 
+/** Opens a store for reading only, beside its writer. Takes no lock and writes nothing. */
+export async function openReadOnly(
+  environment: Environment,
+  path: string,
+  options: ReadOnlyOptions,
+): Promise<ReadOnlyEventStore> {
+  const settings = settingsOf(options)
+  assertPath(path)
+  try {
+    const directory = await findDirectory(environment, path, false)
+    const home = readStore(environment, path, directory, settings)
+    if (home.kind === 'new') throw noStore(path)
+    return await ReadOnlyEventStore.open(environment, settings, directory, home.storeId)
+  } catch (error) {
+    throw asOpenError(error, path)
+  }
+}
+
+function assertPath(path: string): void {
+  if (typeof path !== 'string' || path.length === 0 || path.includes('\0')) {
+    throw new InvalidArgumentError('Cannot open a store: the directory is no path')
+  }
+}
+
+/** Looks what is in a folder that may be opened. */
+function readStore({ files }: Environment, path: string, directory: string, settings: Settings): Home {
+  if (settings.networkFileSystem === 'refuse' && files.kindOf(directory) === 'network') {
+    throw new AnnalsError(
+      'ERR_IO',
+      `Cannot open store ${quote(path)}: it is on a network file system, where locks and syncs cannot be relied on; use a local disk, or pass { networkFileSystem: 'allow' }`,
+    )
+  }
+  refuseLinks(files, directory)
+  return readHome(files, directory)
+}
+
+function noStore(path: string): AnnalsError {
+  return new AnnalsError('ERR_NOT_FOUND', `Cannot open store ${quote(path)}: there is no store in this folder`)
+}
+
 async function openLocked(
   environment: Environment,
   directory: string,
   storeId: Buffer,
   lock: WriterLock,
-  settings: ReturnType<typeof settingsOf>,
+  settings: Settings,
   started: number,
 ): Promise<FileEventStore> {
   const { files } = environment
@@ -79,6 +109,7 @@ async function openLocked(
   try {
     await store.start()
     lock.check()
+    store.announce()
   } catch (error) {
     await store.discard(error)
     throw error

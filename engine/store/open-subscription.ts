@@ -19,7 +19,7 @@ export interface Following {
   readonly streams: StreamReading
   readonly log: LogReading
   /** What the log lost behind its last event. */
-  readonly damage: CorruptionError | undefined
+  readonly damage: () => CorruptionError | undefined
   readonly closed: () => boolean
 }
 

@@ -4,6 +4,8 @@ import { checkKeys, oneOf, refuse, wholeNumber } from './option-checks.js'
 
 /** How a store is opened. */
 export interface OpenOptions {
+  /** See `ReadOnlyOptions`. Default: false. */
+  readonly readOnly?: false | undefined
   /** Create the store when there is none. Default: true. */
   readonly create?: boolean | undefined
   /** When appends are acknowledged that do not say it themselves. Default: 'fsync'. */
@@ -18,6 +20,12 @@ export interface OpenOptions {
   readonly limits?: Partial<Limits> | undefined
 }
 
+/** How a store is opened for reading only, beside whoever writes to it. */
+export interface ReadOnlyOptions extends Pick<OpenOptions, 'networkFileSystem' | 'limits'> {
+  /** Takes no lock and writes nothing. */
+  readonly readOnly: true
+}
+
 export interface Settings {
   readonly create: boolean
   readonly durability: Durability
@@ -27,7 +35,15 @@ export interface Settings {
   readonly limits: Limits
 }
 
-const OPEN_KEYS = new Set(['create', 'durability', 'syncIntervalMs', 'shapes', 'networkFileSystem', 'limits'])
+const OPEN_KEYS = new Set([
+  'readOnly',
+  'create',
+  'durability',
+  'syncIntervalMs',
+  'shapes',
+  'networkFileSystem',
+  'limits',
+])
 const LEAST_LIMIT: Partial<Record<keyof Limits, number>> = {
   groupBytes: 4096,
   indexIntervalBytes: 64,
@@ -38,10 +54,16 @@ const LEAST_LIMIT: Partial<Record<keyof Limits, number>> = {
   streamSegmentBytes: 256,
 }
 
-export function settingsOf(options: OpenOptions): Settings {
+const READ_KEYS = new Set(['readOnly', 'networkFileSystem', 'limits'])
+
+export function settingsOf(options: OpenOptions | ReadOnlyOptions): Settings {
   const what = 'open the store'
+  if (isReadOnly(options)) {
+    checkKeys(options, READ_KEYS, `${what} for reading only`)
+    return settingsOf({ ...options, readOnly: false, create: false })
+  }
   checkKeys(options, OPEN_KEYS, what)
-  for (const name of ['create', 'shapes'] as const) {
+  for (const name of ['readOnly', 'create', 'shapes'] as const) {
     if (options[name] !== undefined && typeof options[name] !== 'boolean') {
       refuse(`Cannot ${what}: ${name} is not true or false`)
     }
@@ -54,6 +76,11 @@ export function settingsOf(options: OpenOptions): Settings {
     networkFileSystem: oneOf(options.networkFileSystem ?? 'refuse', ['refuse', 'allow'], 'networkFileSystem', what),
     limits: limitsOf(options.limits ?? {}, what),
   }
+}
+
+/** Tells how a store is to be opened. */
+export function isReadOnly(options: OpenOptions | ReadOnlyOptions): options is ReadOnlyOptions {
+  return typeof options === 'object' && (options as ReadOnlyOptions | null)?.readOnly === true
 }
 
 function limitsOf(limits: Partial<Limits>, what: string): Limits {

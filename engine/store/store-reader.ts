@@ -1,7 +1,8 @@
-import { asIoError, type CorruptionError } from '../errors.js'
+import { asIoError, CorruptionError } from '../errors.js'
 import { type EventCriteria, EventFilter } from '../format/event-filter.js'
 import { streamKey } from '../format/names.js'
 import type { KeyIndex } from '../keys/key-index.js'
+import type { StreamState } from '../streams/stream-state.js'
 import type { StoredEvent } from '../types/event.js'
 import type {
   EventReader,
@@ -38,7 +39,9 @@ export interface StoreReading extends StreamInfosParts {
   /** Tells of what is committed from now on. */
   readonly commits: CommitSignal
   /** What the log lost behind its last event, if anything. */
-  readonly damage: CorruptionError | undefined
+  readonly damage: () => CorruptionError | undefined
+  /** Learns what another writer has committed, before a read or a subscription begins. May throw. */
+  readonly refresh?: () => void
   readonly closed: () => boolean
   /** Throws ERR_CLOSED. */
   readonly assertOpen: () => void
@@ -98,6 +101,7 @@ export class StoreReader {
   subscribe<Event = StoredEvent>(options: SubscribeOptions = {}): Subscription<Event> {
     const criteria = checkSubscribe(options)
     this.#reading.assertOpen()
+    this.#reading.refresh?.()
     const following = { ...this.#reading, aborts: this.#aborts }
     return openSubscription(following, options, criteria) as unknown as Subscription<Event>
   }
@@ -105,6 +109,7 @@ export class StoreReader {
   streamInfo(stream: string): Promise<StreamInfo> {
     try {
       this.#reading.assertOpen()
+      this.#reading.refresh?.()
       const state = this.#reading.catalog.get(stream)
       return state.damage === undefined
         ? this.#infos.of(state).catch((error: unknown) => Promise.reject(asIoError(error, 'read the stream')))
@@ -123,11 +128,16 @@ export class StoreReader {
       if (signal?.aborted === true) throw signal.reason
       assertOpen()
     }
-    return { [Symbol.asyncIterator]: () => this.#infos.list(prefixes, check) }
+    const begin = (): AsyncGenerator<ListedStream> => {
+      this.#reading.refresh?.()
+      return this.#infos.list(prefixes, check)
+    }
+    return { [Symbol.asyncIterator]: begin }
   }
 
   #streamSource(stream: string, options: ReadStreamOptions, selection?: Selection): EventSource {
-    const { catalog, streams } = this.#reading
+    const { catalog, streams, refresh } = this.#reading
+    refresh?.()
     const { fromOffset, toOffset, limit = Infinity, direction = 'forward' } = options
     const state = catalog.get(stream)
     if (direction === 'backward') {
@@ -141,6 +151,7 @@ export class StoreReader {
   }
 
   #logSource(options: ReadAllOptions, selection?: Selection): EventSource {
+    this.#reading.refresh?.()
     const { fromPosition = 0, toPosition = Infinity, limit = Infinity } = options
     const end = Math.min(this.#reading.position(), toPosition + 1, fromPosition + limit)
     return new LogSource(this.#reading.log, fromPosition, end, selection)
@@ -152,7 +163,8 @@ export class StoreReader {
     pause: () => Promise<void>,
     { fromPosition = 0, toPosition = Infinity, limit = Infinity }: ReadAllOptions,
   ): EventSource {
-    const { keys, log, position } = this.#reading
+    const { keys, log, position, refresh } = this.#reading
+    refresh?.()
     const { decoder } = log
     const records = new RecordReader(
       log,
@@ -178,4 +190,14 @@ export class StoreReader {
     const source = open({ ...options, limit: undefined }, selection)
     return limit === Infinity ? source : new FirstOf(source, limit)
   }
+}
+
+/** Says that a stream may lack events behind those that were found: what was lost with the damage cannot be told. */
+export function missingBehind(damage: CorruptionError, state: StreamState): CorruptionError {
+  const { file, byte, reason } = damage
+  return new CorruptionError(
+    `${reason}, and this stream may have had events there`,
+    { file, byte, stream: state.key.name, offset: state.version },
+    { cause: damage },
+  )
 }

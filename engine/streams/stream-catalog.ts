@@ -10,11 +10,18 @@ export class StreamCatalog {
   readonly #states = new Map<string, StreamState>()
   readonly #limit: number
   readonly #load: (key: StreamKey) => StreamState
+  readonly #mayForget: (state: StreamState) => boolean
   #forgetting = false
 
-  constructor(limits: Limits, load: (key: StreamKey) => StreamState) {
+  /** `mayForget`: nothing is lost by forgetting a stream. Default: its files hold all its events. */
+  constructor(
+    limits: Limits,
+    load: (key: StreamKey) => StreamState,
+    mayForget: (state: StreamState) => boolean = ({ idle }) => idle,
+  ) {
     this.#limit = limits.cachedStreams
     this.#load = load
+    this.#mayForget = mayForget
   }
 
   /** Streams found in memory, and loaded from their files. */
@@ -57,6 +64,16 @@ export class StreamCatalog {
     return names
   }
 
+  /** Forgets all: what is known of them is out of date. */
+  clear(): void {
+    this.#states.clear()
+  }
+
+  /** The streams in memory. */
+  states(): IterableIterator<StreamState> {
+    return this.#states.values()
+  }
+
   /** Second chance: what was used since the last time goes to the end of the line. A batch at a time, so that it is cheap per stream. */
   #forgetSome(): void {
     this.#forgetting = false
@@ -66,7 +83,7 @@ export class StreamCatalog {
     for (const [name, state] of this.#states) {
       if (wanted === 0 || looks-- === 0) return
       this.#states.delete(name)
-      if (state.recent || !state.idle) {
+      if (state.recent || !this.#mayForget(state)) {
         state.recent = false
         this.#states.set(name, state)
       } else wanted--

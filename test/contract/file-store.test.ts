@@ -54,7 +54,7 @@ t.test('[A2] [fault 65] no name reaches beyond the folder of the store', async (
   await store.close()
   t.same(readdirSync(outside), ['deep'])
   t.same(readdirSync(join(outside, 'deep')), ['store'])
-  t.same(readdirSync(inside).sort(), ['annals', 'checkpoint', 'epoch', 'log', 'streams'])
+  t.same(readdirSync(inside).sort(), ['annals', 'checkpoint', 'epoch', 'log', 'streams', 'watermark'])
   const files = readdirSync(join(inside, 'streams'), { recursive: true, encoding: 'utf8' })
   const segments = files.filter((name) => name.endsWith('.seg'))
   t.equal(new Set(segments.map((name) => name.toLowerCase())).size, HOSTILE_NAMES.length, 'one file each, in any case')

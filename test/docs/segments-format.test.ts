@@ -17,6 +17,12 @@ import { ShapeTable } from '../../engine/format/shapes.js'
 import { encodeEntries, INDEX_ENTRY_BYTES } from '../../engine/format/sparse-index.js'
 import { StreamTableBuilder } from '../../engine/format/stream-table.js'
 import { ValueDecoder } from '../../engine/format/value-decoder.js'
+import {
+  emptyWatermarks,
+  encodeWatermark,
+  WATERMARK_RECORD_BYTES,
+  watermarkSeed,
+} from '../../engine/format/watermark.js'
 import { memoryEnvironment } from '../../engine/io/memory-environment.js'
 import type { Environment } from '../../engine/io/file-system.js'
 import {
@@ -49,6 +55,7 @@ const LAYOUTS: Record<string, number> = {
   'engine/format/sparse-index.ts': 1,
   'engine/format/stream-table.ts': 2,
   'engine/format/key-file.ts': 3,
+  'engine/format/watermark.ts': 1,
   'engine/lock/epoch-file.ts': 1,
 }
 const STORE_ID = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex')
@@ -177,6 +184,22 @@ t.test('real records have their fields where the tables say', (t) => {
     'first offset': 5,
   })
   t.equal(table.subarray(40).toString('hex'), `60000000c8000000${Buffer.from('ä').toString('hex')}`)
+
+  const watermark = windowOf(Buffer.alloc(WATERMARK_RECORD_BYTES))
+  const watermarks = emptyWatermarks(STORE_ID)
+  const place = { base: 4, epoch: 5, byte: 6, sequence: 2, position: 3 }
+  encodeWatermark(watermark, watermarkSeed(watermarks), { writer: 1, place })
+  t.same(fieldsOf(layoutIn('Watermark'), watermark.bytes), {
+    epoch: 1,
+    sequence: 2,
+    position: 3,
+    base: 4,
+    'segment epoch': 5,
+    byte: 6,
+    '–': '00'.repeat(12),
+    crc: referenceCrc(watermarks.subarray(16, 20), watermark.bytes.subarray(0, 60)),
+  })
+  t.equal(watermarks.length, 96 + 16 * 64)
 
   const holder = { pid: 1, host: 'h', incarnation: 'i', since: 2, epoch: 3 }
   const epoch = encodeEpochFile(holder, STORE_ID)

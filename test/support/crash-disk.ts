@@ -1,5 +1,5 @@
 import { basename, dirname } from 'node:path'
-import type { Counted, Done, FileHandle, FileStat, FileSystem, OpenMode } from '../../engine/io/file-system.js'
+import type { Counted, Done, FileHandle, FileStat, FileSystem, OpenMode, Watch } from '../../engine/io/file-system.js'
 import { systemError } from '../../engine/io/system-error.js'
 import type { FileNode } from './disk-file.js'
 import { type CrashMode, DiskState, FolderNode, type Step } from './disk-state.js'
@@ -152,6 +152,10 @@ export class CrashDisk implements FileSystem {
 
   kindOf(): 'local' {
     return 'local'
+  }
+
+  watch(): Watch {
+    return { close: () => undefined }
   }
 
   /** @internal Does a step; returns its number. */

@@ -1,4 +1,4 @@
-import type { Counted, Done, FileHandle, FileStat, FileSystem, OpenMode } from '../../engine/io/file-system.js'
+import type { Counted, Done, FileHandle, FileStat, FileSystem, OpenMode, Watch } from '../../engine/io/file-system.js'
 import { systemError } from '../../engine/io/system-error.js'
 
 /** One call to the file system or to one of its handles. */
@@ -193,6 +193,10 @@ export class FaultyFileSystem implements FileSystem {
 
   kindOf(path: string): 'local' | 'network' | 'unknown' {
     return this.#run('kindOf', path, () => this.#inner.kindOf(path))
+  }
+
+  watch(path: string, changed: () => void): Watch {
+    return this.#inner.watch(path, changed)
   }
 
   /** @internal Counts an operation and decides its fate. */

@@ -1,4 +1,4 @@
-import type { Counted, Done, FileHandle, FileStat, FileSystem, OpenMode } from '../../engine/io/file-system.js'
+import type { Counted, Done, FileHandle, FileStat, FileSystem, OpenMode, Watch } from '../../engine/io/file-system.js'
 import { systemError } from '../../engine/io/system-error.js'
 
 /** A file: its bytes are shared with the image it came from until it is written to. */
@@ -128,6 +128,10 @@ export class SmallFiles implements FileSystem {
 
   kindOf(): 'local' {
     return 'local'
+  }
+
+  watch(): Watch {
+    return { close: () => undefined }
   }
 
   #file(path: string, call: string): SmallFile {
