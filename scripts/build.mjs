@@ -120,6 +120,8 @@ function engineBeside() {
     name: 'engine-beside',
     setup(build) {
       build.onResolve({ filter: /\/engine\/index\.js$/ }, () => ({ path: '../../index.js', external: true }))
+      // A command uses the function that is published beside it.
+      build.onResolve({ filter: /^\.\/index\.js$/ }, ({ path }) => ({ path, external: true }))
     },
   }
 }

@@ -1,9 +1,8 @@
 import { parseArgs } from 'node:util'
 import { AnnalsError, type Durability, InvalidArgumentError } from '../../engine/index.js'
 import type { TortureProgress, TortureReport } from './report.js'
-import { describeReport } from './report-words.js'
+import { describeReport, tortureStore } from './index.js'
 import type { TortureOptions } from './settings.js'
-import { tortureStore } from './torture-store.js'
 
 /** Where a command writes, and what may end it. */
 export interface CommandOutput {
