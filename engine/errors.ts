@@ -23,6 +23,10 @@ export type ErrorCode =
   | 'ERR_FORMAT'
   | 'ERR_NOT_FOUND'
   | 'ERR_NOT_A_STORE'
+  | 'ERR_UNKNOWN_EVENT'
+  | 'ERR_UPCAST'
+  | 'ERR_EVOLVE'
+  | 'ERR_AGGREGATE_NOT_FOUND'
 
 /** Base class of all errors of annals. `code` is stable; messages are for people and may change. */
 export class AnnalsError extends Error {

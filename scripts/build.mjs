@@ -1,6 +1,7 @@
 // Builds the package. `build/` mirrors the sources one to one: tests, tools, benchmarks and examples run from there.
-// `dist/` is what is published: the engine as one bundled module, its declarations, the licences of what is bundled, and the
-// tools, which use that module: the command `annals` and the crash harness.
+// `dist/` is what is published: the engine, the kit and its test helpers as bundled modules that share what they have in common (an error
+// of the store is the same class everywhere), their declarations, the licences of what is bundled, and the tools, which use the engine's
+// module: the command `annals` and the crash harness.
 // `--sources` leaves dist/ alone.
 import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
@@ -43,19 +44,24 @@ export async function buildSources() {
   stamp('sources', begun)
 }
 
-/** Builds dist/ from engine/index.ts. `entry` and `outdir` are for trying the bundling itself. */
-export async function buildPackage({ entry = 'engine/index.ts', outdir = 'dist', declarations = true } = {}) {
+/** The modules of dist/, and where each begins. */
+const ENTRIES = { index: 'engine/index.ts', kit: 'kit/index.ts', testing: 'kit/testing/index.ts' }
+
+/** Builds dist/. `entries` and `outdir` are for trying the bundling itself. */
+export async function buildPackage({ entries = ENTRIES, outdir = 'dist', declarations = true } = {}) {
   const begun = new Date()
   rmSync(join(root, outdir), { recursive: true, force: true })
   const { metafile } = await build({
     ...common,
-    entryPoints: [entry],
-    outfile: join(outdir, 'index.js'),
+    entryPoints: entries,
+    outdir,
+    splitting: true,
+    chunkNames: 'shared_[hash]',
     legalComments: 'none',
     metafile: true,
     plugins: [bundling()],
   })
-  if (entry === 'engine/index.ts') {
+  if (entries === ENTRIES) {
     await buildCommand(outdir)
     await build({
       ...common,
@@ -73,7 +79,10 @@ export async function buildPackage({ entry = 'engine/index.ts', outdir = 'dist',
       cwd: root,
       stdio: ['ignore', 'inherit', 'inherit'],
     })
-    prune(join(root, outdir), [join(root, outdir, 'engine/index.d.ts'), join(root, outdir, 'tools/torture/index.d.ts')])
+    prune(
+      join(root, outdir),
+      [...Object.values(entries), TOOLS[0]].map((entry) => join(root, outdir, entry.replace(/\.ts$/, '.d.ts'))),
+    )
   }
   stamp('package', begun)
 }
@@ -136,7 +145,7 @@ function prune(folder, starts) {
       visit(join(dirname(file), path.replace(/\.js$/, '.d.ts')))
     }
   }
-  starts.forEach(visit)
+  for (const start of starts) visit(start)
   for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
     if (name.endsWith('.d.ts') && !reached.has(join(folder, name))) rmSync(join(folder, name))
   }

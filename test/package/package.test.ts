@@ -52,6 +52,10 @@ t.test('[Z1] the tarball holds what is published and nothing else', (t) => {
     'dist/index.js',
     'dist/annals.js',
     'dist/engine/index.d.ts',
+    'dist/kit.js',
+    'dist/kit/index.d.ts',
+    'dist/testing.js',
+    'dist/kit/testing/index.d.ts',
     'dist/THIRD-PARTY-NOTICES.txt',
     'LICENSE',
     'README.md',
@@ -133,6 +137,38 @@ t.test('[Z1] [L1] it brings the command annals', (t) => {
   })
   t.ok(readFileSync(join(installed, 'dist/annals.js'), 'utf8').startsWith('#!/usr/bin/env node\n'))
   t.ok(packed.files.find(({ path }) => path === 'dist/annals.js')!.size < 200 * 1024, 'without an engine of its own')
+  t.end()
+})
+
+/** An aggregate through the packed kit, whose errors are those of the packed store. Prints what it came to. */
+const KIT_ROUND_TRIP = `
+async function kitRoundTrip({ openMemoryStore, AnnalsError, VersionConflictError }, kit, { given }) {
+  const events = kit.defineEvents({ Counted: kit.event() })
+  const decider = { initialState: () => 0, decide: (n) => Array(n).fill({ type: 'Counted' }), evolve: (state) => state + 1 }
+  given(decider, [{ type: 'Counted' }]).when(2).thenState(3)
+  const store = await openMemoryStore()
+  const counters = kit.deciderRepository(store, { category: 'counter', events, decider })
+  await counters.execute('a', 3)
+  const missing = await counters.load('b').catch((error) => error)
+  if (!(missing instanceof AnnalsError)) throw new Error('another AnnalsError: ' + missing)
+  console.log((await counters.load('a')).state, missing.code)
+  await store.close()
+}
+`
+
+t.test('[Z1] the kit and its test helpers work through import and require()', (t) => {
+  writeFileSync(
+    join(application, 'kit.mjs'),
+    `import * as annals from 'annals'\nimport * as kit from 'annals/kit'\nimport * as testing from 'annals/testing'\n${KIT_ROUND_TRIP}\nawait kitRoundTrip(annals, kit, testing)`,
+  )
+  const printed = '3 ERR_AGGREGATE_NOT_FOUND\n'
+  t.same(node(application, 'kit.mjs'), { status: 0, stdout: printed, stderr: '' })
+  writeFileSync(
+    join(application, 'kit.cjs'),
+    `${KIT_ROUND_TRIP}\nkitRoundTrip(require('annals'), require('annals/kit'), require('annals/testing'))`,
+  )
+  const { status, stdout } = node(application, 'kit.cjs')
+  t.same({ status, stdout }, { status: 0, stdout: printed })
   t.end()
 })
 
@@ -282,7 +318,23 @@ t.test('its types resolve under nodenext, from ES modules and from CommonJS', (t
     `import { openEventStore, VersionConflictError } from 'annals'
 import { tortureStore, type TortureReport } from 'annals/torture'
 export const torture = (): Promise<TortureReport> => tortureStore('typed-torture', { rounds: 1 })
+import { Aggregate, defineEvents, deciderRepository, event, type EventOf } from 'annals/kit'
+import { given } from 'annals/testing'
 const store = await openEventStore('typed')
+const events = defineEvents({ Opened: event<{ owner: string }>(), Closed: event() })
+const decider = {
+  initialState: () => '',
+  decide: (owner: string, _state: string): EventOf<typeof events>[] => [{ type: 'Opened', data: { owner } }],
+  evolve: (state: string, event: EventOf<typeof events>) => (event.type === 'Opened' ? event.data.owner : state),
+}
+given(decider).when('Ada').thenState('Ada')
+const owner: string = (await deciderRepository(store, { category: 'a', events, decider }).execute(1, 'Ada')).state
+// @ts-expect-error data of another type
+given(decider, [{ type: 'Opened', data: { owner: owner.length } }])
+export class Account extends Aggregate<EventOf<typeof events>> {
+  readonly id = 1
+  protected when(): void {}
+}
 const { version } = await store.append('account-1', [{ type: 'Opened', data: { owner: 'Ada' } }], { expectedVersion: 'noStream' })
 const next: number = version
 for await (const event of store.readStream('account-1', { fromOffset: 0 })) {
@@ -298,7 +350,9 @@ await store.close()
   writeFileSync(
     join(application, 'typed.cts'),
     `import annals = require('annals')
+import kit = require('annals/kit')
 export const open: typeof annals.openEventStore = annals.openEventStore
+export const define: typeof kit.defineEvents = kit.defineEvents
 `,
   )
   writeFileSync(

@@ -33,6 +33,10 @@ t.test(
   },
 )
 
+t.test('[G7] [G8] the kit infers its unions, and wrong data does not compile', { timeout: 120_000 }, async (t) => {
+  t.match(compile('kit.ts'), { status: 0, output: '' })
+})
+
 t.test('a type test that is wrong is noticed', { timeout: 120_000 }, async (t) => {
   const source = readFileSync(join(root, 'test', 'types', 'public-interface.ts'), 'utf8')
   const name = `wrong.${process.pid}.ts`

@@ -1,0 +1,47 @@
+/**
+ * annals/kit: event sourcing over any event store. Typed events, aggregates in two styles, repositories, commands, snapshots.
+ *
+ * @module
+ */
+export { Aggregate } from './aggregate.js'
+export type { StreamsOptions } from './aggregate-streams.js'
+export { commandHandler, type CommandContext, type CommandHandler, type HandleOptions } from './command-handler.js'
+export type { Decider } from './decider.js'
+export {
+  deciderRepository,
+  type DeciderRepository,
+  type DeciderRepositoryOptions,
+  type Executed,
+  type ExecuteOptions,
+  type Loaded,
+} from './decider-repository.js'
+export { AggregateNotFoundError, EventValidationError, EvolveError, UnknownEventError, UpcastError } from './errors.js'
+export { event, type EventDefinition, type Upcaster } from './event-definition.js'
+export {
+  combineEvents,
+  defineEvents,
+  type DefinedEvent,
+  type DefineEventsOptions,
+  type EventDefinitions,
+  type EventOf,
+  type EventRegistry,
+  type ReadEventsOptions,
+  type StoredOf,
+  type TypedEvent,
+  type UnknownPolicy,
+} from './event-registry.js'
+export {
+  repository,
+  type AggregateSnapshotOptions,
+  type LoadOptions,
+  type Repository,
+  type RepositoryOptions,
+  type SaveOptions,
+} from './repository.js'
+export { retryOnConflict, type RetryOptions } from './retry.js'
+export type { Snapshot, SnapshotKey, SnapshotOptions, SnapshotPolicy, SnapshotStore } from './snapshot.js'
+export { snapshotCache, type SnapshotCacheOptions } from './snapshot-cache.js'
+export { snapshotStreams, type SnapshotStreamsOptions } from './snapshot-streams.js'
+export type { StandardIssue, StandardResult, StandardSchema } from './standard-schema.js'
+export { unitOfWork, type UnitOfWork, type UnitOfWorkOptions } from './unit-of-work.js'
+export type { KitWarning, WarningListener } from './warning.js'

@@ -1,0 +1,135 @@
+/**
+ * What must compile with the kit, and what must not. Checked by the compiler through `kit.test.ts`; never run.
+ *
+ * @module
+ */
+import type { EventStore, StoredEvent } from '../../engine/index.js'
+import {
+  Aggregate,
+  combineEvents,
+  commandHandler,
+  type CommandHandler,
+  type Decider,
+  deciderRepository,
+  defineEvents,
+  event,
+  type EventOf,
+  type StandardSchema,
+  type StoredOf,
+  unitOfWork,
+} from '../../kit/index.js'
+
+/* eslint-disable @typescript-eslint/no-unsafe-assignment, @typescript-eslint/no-unsafe-call, @typescript-eslint/no-unnecessary-type-parameters, @typescript-eslint/no-unused-vars, @typescript-eslint/no-meaningless-void-operator -- nothing here is run */
+type Same<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false
+const assertType = <_Right extends true>(): void => {}
+
+declare const schema: StandardSchema<{ readonly amount: number }>
+
+const events = defineEvents({
+  Opened: event<{ readonly name: string }>().upcast(({ name }) => ({ owner: name })),
+  Deposited: event(schema),
+  Closed: event(),
+})
+type Event = EventOf<typeof events>
+
+export async function registries(store: EventStore): Promise<void> {
+  assertType<Same<Event['type'], 'Opened' | 'Deposited' | 'Closed'>>()
+  for await (const one of events.read(store.readAll())) {
+    assertType<Same<typeof one, StoredOf<Event>>>()
+    switch (one.type) {
+      case 'Opened':
+        assertType<Same<typeof one.data.owner, string>>()
+        break
+      case 'Deposited':
+        assertType<Same<typeof one.data.amount, number>>()
+        break
+      case 'Closed':
+        assertType<Same<typeof one.data, undefined>>()
+    }
+  }
+  for await (const one of events.read(store.readAll(), { unknown: 'raw' })) {
+    if (events.isKnown(one) && one.type === 'Opened') assertType<Same<typeof one.data.owner, string>>()
+    const offset: number = one.offset
+    assertType<Same<typeof offset, number>>()
+  }
+  const all = combineEvents(events, defineEvents({ Noted: event<string>() }))
+  assertType<Same<EventOf<typeof all>['type'], 'Opened' | 'Deposited' | 'Closed' | 'Noted'>>()
+  // @ts-expect-error: an upcaster gets the data of the version before it
+  event<{ name: string }>().upcast(({ title }) => ({ title }))
+  // @ts-expect-error: the schema is one of other data
+  event<{ name: string }>().validate(schema)
+  // @ts-expect-error: a repository cannot pass on what it does not know
+  defineEvents({}, { unknown: 'raw' })
+}
+
+export const right: readonly Event[] = [
+  { type: 'Opened', data: { owner: 'Ada' }, metadata: { by: 'u' }, tags: ['a'] },
+  { type: 'Closed' },
+]
+// @ts-expect-error: data of another type
+export const wrongData: Event = { type: 'Opened', data: { amount: 1 } }
+// @ts-expect-error: data of an older version
+export const oldData: Event = { type: 'Opened', data: { name: 'Ada' } }
+// @ts-expect-error: no such type
+export const wrongType: Event = { type: 'Blown', data: { owner: 'Ada' } }
+// @ts-expect-error: an event without data
+export const someData: Event = { type: 'Closed', data: 1 }
+// @ts-expect-error: data is missing
+export const noData: Event = { type: 'Deposited' }
+// @ts-expect-error: the registry says which schema version
+export const versioned: Event = { type: 'Closed', schemaVersion: 3 }
+
+export class Account extends Aggregate<Event> {
+  readonly id = 1
+  deposit(amount: number): void {
+    this.apply({ type: 'Deposited', data: { amount } })
+    // @ts-expect-error: data of another type
+    this.apply({ type: 'Deposited', data: { owner: 'Ada' } })
+  }
+  protected when(event: Event): void {
+    if (event.type === 'Opened') assertType<Same<typeof event.data.owner, string>>()
+  }
+}
+
+export function aggregates(account: Account, stored: StoredOf<Event>): void {
+  assertType<Same<typeof account.uncommittedEvents, readonly Event[]>>()
+  // @ts-expect-error: only the repository clears it
+  account.uncommittedEvents.pop()
+  // @ts-expect-error: events are applied by the methods of the aggregate
+  account.apply({ type: 'Closed' })
+  const event: Event = stored
+  const raw: StoredEvent = stored
+  void [event, raw]
+}
+
+const decider: Decider<number, 'add', Event> = {
+  initialState: () => 0,
+  decide: (command, state) => {
+    assertType<Same<typeof command, 'add'>>()
+    return state > 9 ? [] : [{ type: 'Deposited', data: { amount: 1 } }]
+  },
+  evolve: (state, event) => (event.type === 'Deposited' ? state + event.data.amount : state),
+}
+// @ts-expect-error: what it decides is no event of these
+export const strange: Decider<number, 'add', Event> = { ...decider, decide: () => [{ type: 'Blown' }] }
+
+export async function commands(store: EventStore): Promise<void> {
+  const counters = deciderRepository(store, { category: 'counter', events, decider })
+  const { state } = await counters.execute(1, 'add', { attempts: 3, signal: AbortSignal.timeout(1) })
+  assertType<Same<typeof state, number>>()
+  // @ts-expect-error: no such command
+  await counters.execute(1, 'remove')
+  const handler = commandHandler<{ readonly n: number }, string>(
+    async ({ n }, { signal }) => `${n} ${String(signal?.aborted)}`,
+  )
+  assertType<Same<typeof handler, CommandHandler<{ readonly n: number }, string>>>()
+  // @ts-expect-error: no such field
+  await handler({ m: 1 })
+  // @ts-expect-error: the result is a string
+  const result: number = await handler({ n: 1 })
+  const committed = await unitOfWork(store, async (unit) => (await unit.execute(counters, 1, 'add')).state)
+  assertType<Same<typeof committed, number>>()
+  // @ts-expect-error: events of another registry
+  const other = deciderRepository(store, { category: 'c', events: defineEvents({ Noted: event<string>() }), decider })
+  void [result, other]
+}
