@@ -148,7 +148,6 @@ export class ReadOnlyEventStore implements EventStore {
     return this.close()
   }
 
-   
   async #refuse(what: string): Promise<never> {
     this.#assertOpen()
     throw new AnnalsError(
