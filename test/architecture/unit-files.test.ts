@@ -97,6 +97,15 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/version-at.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/same-value.ts': 'test/contract/commit-id-contract',
   'engine/types/query.ts': 'types; test/types',
+  // Reading beside a writer: a race that looks between any two calls of the writer, and the contract.
+  'engine/commit-log/watermark-file.ts': 'test/engine/store/read-only-race',
+  'engine/format/watermark.ts': 'test/engine/store/read-only-race, test/docs/segments-format',
+  'engine/recovery/verify-watermark.ts': 'test/engine/recovery/verify',
+  'engine/store/follow-clock.ts': 'test/engine/store/read-only-race',
+  'engine/store/followed-store.ts': 'test/engine/store/read-only-race, test/contract/read-only-store',
+  'engine/store/followed-streams.ts': 'test/engine/store/read-only-race, test/contract/read-only-store',
+  'engine/store/log-follower.ts': 'test/engine/store/read-only-race',
+  'engine/store/read-only-event-store.ts': 'test/contract/read-only-store',
   // Looking into files: every byte of every kind of file goes through all of them.
   'engine/inspect/derived-fields.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
   'engine/inspect/derived-items.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
