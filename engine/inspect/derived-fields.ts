@@ -61,6 +61,15 @@ export function checkpointFields(bytes: Buffer, base: number): Field[] {
   return list.fields
 }
 
+/** Names the fields of a place of the watermark. */
+export function placeFields(bytes: Buffer, base: number): Field[] {
+  const list = new FieldList(bytes, base)
+  for (const name of ['epoch', 'sequence', 'position', 'base', 'segment epoch', 'byte']) list.u64('number', name)
+  list.bytes('fill', 12, () => '0')
+  list.u32('crc', (crc) => `crc ${hex32(crc)}`)
+  return list.fields
+}
+
 /** Names the fields of an epoch file. */
 export function epochFields(bytes: Buffer): Field[] {
   const list = new FieldList(bytes, 0)

@@ -1,7 +1,8 @@
 import { quote } from '../errors.js'
 import { decodeCheckpoint } from '../format/checkpoint.js'
 import { crc32c } from '../format/crc32c.js'
-import { readU64, windowOf } from '../format/frame.js'
+import { isZero, readU64, windowOf } from '../format/frame.js'
+import { WATERMARK_BYTES, WATERMARK_RECORD_BYTES } from '../format/watermark.js'
 import { INDEX_ENTRY_BYTES } from '../format/sparse-index.js'
 import { StreamTable } from '../format/stream-table.js'
 import { hex32, sayTime } from './fields.js'
@@ -126,6 +127,34 @@ export function* checkpointItems({ bytes, start, storeId }: DerivedFile): Genera
       start,
       verdict.kind === 'unusable' ? `the checkpoint cannot be used: ${verdict.reason}` : 'it is of a newer version',
     )
+  }
+}
+
+/** Places of the watermark: one for each writer, by its epoch; zeros where none has written. */
+export function* watermarkItems({ bytes, start, headerCrc }: DerivedFile): Generator<InspectedItem, void> {
+  const { view } = windowOf(bytes)
+  if (bytes.length !== WATERMARK_BYTES) {
+    yield problem(
+      'I12',
+      Math.min(start, bytes.length),
+      `the file has ${bytes.length} bytes instead of ${WATERMARK_BYTES}`,
+    )
+  }
+  for (let i = 0, at = start; at < bytes.length; i++, at += WATERMARK_RECORD_BYTES) {
+    const length = Math.min(WATERMARK_RECORD_BYTES, bytes.length - at)
+    if (isZero(bytes, at, at + length)) {
+      yield { ...record(i, at, length, 'place'), detail: 'of no writer yet' }
+      continue
+    }
+    const whole = length === WATERMARK_RECORD_BYTES
+    const crc = whole ? view.getUint32(at + 60, true) : undefined
+    const right = whole ? crc32c(bytes, at, at + 60, crcOfWord(headerCrc)) : undefined
+    const [epoch, sequence, position] = whole ? [0, 8, 16].map((field) => readU64(view, at + field)) : []
+    const detail = whole ? `epoch ${epoch!}: committed below sequence ${sequence!}, position ${position!}` : undefined
+    yield { ...record(i, at, length, whole ? 'place' : 'damage', crc, right), detail }
+    if (crc === undefined || crc !== right) {
+      yield problem('I12', at, 'a place of the watermark is not right; it counts for nothing')
+    }
   }
 }
 

@@ -7,12 +7,20 @@ import { windowOf } from '../format/frame.js'
 import { GROUP_MARK, GROUP_MARK_AT } from '../format/group.js'
 import { escapeName, parseLogFileName, parseStreamFileName, streamKey } from '../format/names.js'
 import { ShapeTable } from '../format/shapes.js'
-import { faultOfWatermark, WATERMARK_FILE } from '../format/watermark.js'
+import { WATERMARK_FILE } from '../format/watermark.js'
 import type { Environment, FileHandle } from '../io/file-system.js'
 import { readFullySync } from '../io/transfer.js'
 import { MAX_EPOCH_FILE_BYTES, parseEpochFile } from '../lock/epoch-file.js'
-import { blockFields, checkpointFields, entryFields, epochFields, headFields, tableFields } from './derived-fields.js'
-import { checkpointItems, type DerivedFile, indexItems, tableItems } from './derived-items.js'
+import {
+  blockFields,
+  checkpointFields,
+  entryFields,
+  epochFields,
+  headFields,
+  placeFields,
+  tableFields,
+} from './derived-fields.js'
+import { checkpointItems, type DerivedFile, indexItems, tableItems, watermarkItems } from './derived-items.js'
 import type { Field } from './fields.js'
 import { FILE_KINDS, headerFields } from './header-fields.js'
 import { keyItems } from './key-items.js'
@@ -135,16 +143,13 @@ class Inspection implements FileInspection {
         return yield* tableItems(this.#derived())
       case 'C':
         return yield* checkpointItems(this.#derived())
+      case 'W':
+        return yield* watermarkItems(this.#derived())
       case 'K':
         return yield* keyItems(handle, size, this.#start, this.#storeId)
       case 'H':
         if (size > this.#start) yield problem('I1', this.#start, 'something follows the header')
         return
-      case 'W': {
-        const fault = faultOfWatermark(this.bytes(0, size), this.#storeId)
-        if (fault !== undefined) yield problem('I12', fault, 'the watermark is damaged')
-        return
-      }
       case 'E':
         return
     }
@@ -165,6 +170,8 @@ class Inspection implements FileInspection {
         return record.kind === 'damage' ? unknown(byte, length) : tableFields(bytes, byte)
       case 'K':
         return record.kind === 'damage' ? unknown(byte, length) : blockFields(bytes, byte)
+      case 'W':
+        return placeFields(bytes, byte)
       case 'C':
         return checkpointFields(bytes, byte)
       default:

@@ -1,8 +1,8 @@
 import type { Invariant } from '../recovery/invariants.js'
 
-/** `group` … `seal`: records of segments. `entry`: of an index. `stream`: of a stream table. `block`: of a key file. `body`: a checkpoint's. */
+/** `group` … `seal`: records of segments. `entry`: of an index. `stream`: of a stream table. `block`: of a key file. `body`: a checkpoint's. `place`: of a watermark. */
 export type RecordKind =
-  'group' | 'event' | 'shape' | 'seal' | 'entry' | 'stream' | 'block' | 'body' | 'zeros' | 'damage'
+  'group' | 'event' | 'shape' | 'seal' | 'entry' | 'stream' | 'block' | 'body' | 'place' | 'zeros' | 'damage'
 
 /** A stretch of a file: a record, zeros that were written ahead, or bytes that are no record. */
 export interface InspectedRecord {

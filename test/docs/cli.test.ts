@@ -2,7 +2,7 @@ import { cpSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { commands } from '../../tools/cli/commands.js'
-import { annals, sampleStore, temporaryFolder, writeImage } from '../tools/cli/run-cli.js'
+import { annals, sampleStore, temporaryFolder, untimed, writeImage } from '../tools/cli/run-cli.js'
 import { codeBlocks } from './markdown.js'
 
 const FILE = 'docs/cli.md'
@@ -28,7 +28,7 @@ t.test('[X1] what docs/cli.md shows is what the commands print', async (t) => {
           .replaceAll(/[ \t]+$/gm, ''),
       )
     }
-    const output = printed.join('\n').replaceAll(/\d+\.\d s\b/g, '0.1 s')
+    const output = untimed(printed.join('\n'))
     if (process.env['UPDATE_EXPECTED'] !== undefined) {
       text = text.replace(`\`\`\`console\n${code}\n`, () => `\`\`\`console\n${output}\n`)
     } else t.equal(output, code, `${FILE}:${line}`)

@@ -25,9 +25,10 @@ export function bytes(value: number): string {
   return `${scaled.toFixed(digits).replace(/\.0+$|(\.\d)0$/, '$1')} ${UNITS[unit]!}`
 }
 
-/** Seconds as `0.4 s`, `12 s`, `3:07 min`, `2:05:09 h`. */
+/** Milliseconds as `85 ms`, `1.4 s`, `12 s`, `3:07 min`, `2:05:09 h`. */
 export function duration(milliseconds: number): string {
   const seconds = milliseconds / 1000
+  if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`
   if (seconds < 10) return `${seconds.toFixed(1)} s`
   if (seconds < 60) return `${Math.round(seconds)} s`
   const whole = Math.round(seconds)

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { EventEmitter } from 'node:events'
+import { PassThrough } from 'node:stream'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -43,21 +44,34 @@ export function annals(args: readonly string[], { cwd, input = '', env = {} }: C
  * The same in this process, for the many: starting a process for each file of a store takes longer than all that is tested. Paths in
  * `folder` are given and shown without it.
  */
-export async function annalsHere(args: readonly string[], folder: string): Promise<CliResult> {
+export async function annalsHere(
+  args: readonly string[],
+  folder: string,
+  { answer, isTerminal = false, signal = new AbortController().signal }: HereOptions = {},
+): Promise<CliResult> {
   const out = new CapturingSink()
   const err = new CapturingSink()
   const words = args.map((word) => (existsSync(join(folder, word)) ? join(folder, word) : word))
-  const { signal } = new AbortController()
+  if (isTerminal) for (const sink of [out, err]) Object.assign(sink, { isTTY: true })
+  const input = Object.assign(new PassThrough(), { isTTY: answer !== undefined }) as unknown as NodeJS.ReadStream
+  if (answer !== undefined) (input as unknown as PassThrough).end(answer)
   const terminal = {
     out: new Output(out, () => {}),
     err: new Output(err, () => {}),
-    input: process.stdin,
+    input,
     signal,
     env: {},
   }
   const status = await main(words, { ...terminal, close: () => {} })
   const here = (text: string): string => text.replaceAll(`${folder}/`, '')
   return { status, stdout: here(out.text), stderr: here(err.text) }
+}
+
+export interface HereOptions {
+  /** What somebody types. Default: nobody is there. */
+  readonly answer?: string
+  readonly isTerminal?: boolean
+  readonly signal?: AbortSignal
 }
 
 class CapturingSink extends EventEmitter {
@@ -165,6 +179,13 @@ export function unsafeIn(text: string): string[] {
   const plain = text.replaceAll(/\u001b\[\d+m/g, '')
   // eslint-disable-next-line no-control-regex -- they are what this is about
   return plain.match(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/g) ?? []
+}
+
+/** Takes out what is otherwise at each run: how long it took, and the time in the name of a folder. */
+export function untimed(text: string): string {
+  return text
+    .replaceAll(/read in [\d.:]+ m?(?:s|in)\b/g, 'read in 1 ms')
+    .replaceAll(/aside\/[\dTZ.-]+\//g, 'aside/2026-01-05T10-00-00.000Z/')
 }
 
 /** Compares with a file of test/tools/cli/expected. With UPDATE_EXPECTED it is written: read what you commit. */

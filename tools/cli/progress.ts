@@ -1,0 +1,48 @@
+import { bytes, duration } from './numbers.js'
+import type { Output } from './output.js'
+
+const EVERY_MS = 100
+/** Rates of the first moments say nothing. */
+const RATE_AFTER_MS = 500
+const CLEAR_LINE = '\r\u001b[K'
+
+/** One line on a terminal that says how far something has come, with rate and time left. Nothing anywhere else. */
+export class Progress {
+  readonly #output: Output
+  readonly #what: string
+  readonly #now: () => number
+  readonly #begun: number
+  #shown = -Infinity
+
+  constructor(output: Output, what: string, now: () => number = () => performance.now()) {
+    this.#output = output
+    this.#what = what
+    this.#now = now
+    this.#begun = now()
+  }
+
+  /** So many bytes of so many are done. */
+  show(done: number, total: number): void {
+    const now = this.#now()
+    if (!this.#output.isTerminal || now - this.#shown < EVERY_MS) return
+    this.#shown = now
+    const spent = now - this.#begun
+    const percent = total === 0 ? 100 : Math.floor((100 * done) / total)
+    const parts = [`${this.#what} ${String(percent).padStart(3)}%`, `${bytes(done)} of ${bytes(total)}`]
+    if (spent >= RATE_AFTER_MS && done > 0) {
+      parts.push(`${bytes((1000 * done) / spent)}/s`, `${duration((spent * Math.max(0, total - done)) / done)} left`)
+    }
+    this.#write(`${CLEAR_LINE}${parts.join('  ').slice(0, Math.max(1, this.#output.columns - 1))}`)
+  }
+
+  /** Takes the line away. */
+  end(): void {
+    if (this.#shown > -Infinity) this.#write(CLEAR_LINE)
+    this.#shown = -Infinity
+  }
+
+  #write(text: string): void {
+    this.#output.text(text)
+    this.#output.flush().catch(() => {}) // nobody looks any more
+  }
+}
