@@ -99,8 +99,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/types/query.ts': 'types; test/types',
   // Reading beside a writer: a race that looks between any two calls of the writer, and the contract.
   'engine/commit-log/watermark-file.ts': 'test/engine/store/read-only-race',
-  'engine/format/watermark.ts': 'test/engine/store/read-only-race, test/docs/segments-format',
-  'engine/recovery/verify-watermark.ts': 'test/engine/recovery/verify',
+  'engine/recovery/verify-watermark.ts': 'test/engine/format/watermark, test/crash/bit-flip',
   'engine/store/follow-clock.ts': 'test/engine/store/read-only-race',
   'engine/store/followed-store.ts': 'test/engine/store/read-only-race, test/contract/read-only-store',
   'engine/store/followed-streams.ts': 'test/engine/store/read-only-race, test/contract/read-only-store',
