@@ -19,7 +19,7 @@ export function parseCommandLine(command: Command, words: readonly string[]): Pa
     options[name] = { type: value === undefined ? 'boolean' : 'string', ...(short === undefined ? {} : { short }) }
   }
   const { tokens } = parseArgs({ args: [...words], options, strict: false, allowPositionals: true, tokens: true })
-  const found = new Map<string, string | true>()
+  const found = new Map<string, (string | true)[]>()
   const operands: string[] = []
   for (const token of tokens) {
     if (token.kind === 'positional') operands.push(token.value)
@@ -30,8 +30,9 @@ export function parseCommandLine(command: Command, words: readonly string[]): Pa
     if (spec.value !== undefined && token.value === undefined) {
       throw new UsageError(`--${token.name} needs a value: --${token.name} ${spec.value}`)
     }
-    if (found.has(token.name)) throw new UsageError(`--${token.name} is there twice`)
-    found.set(token.name, token.value ?? true)
+    const before = found.get(token.name) ?? []
+    if (before.length > 0 && spec.repeats !== true) throw new UsageError(`--${token.name} is there twice`)
+    found.set(token.name, [...before, token.value ?? true])
   }
   if (!found.has('help')) requireOperands(command, operands)
   return new ParsedArguments(operands, found)

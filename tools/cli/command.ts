@@ -7,6 +7,8 @@ export interface OptionSpec {
   /** What its value is called in the help, `<n>`; undefined: it has none. */
   readonly value?: string
   readonly short?: string
+  /** May be there several times. Default: once at most. */
+  readonly repeats?: true
   readonly help: string
 }
 

@@ -4,9 +4,9 @@ import { quoted } from './safe-text.js'
 /** The arguments of a command, checked against what it takes. */
 export class ParsedArguments {
   readonly operands: readonly string[]
-  readonly #options: ReadonlyMap<string, string | true>
+  readonly #options: ReadonlyMap<string, readonly (string | true)[]>
 
-  constructor(operands: readonly string[], options: ReadonlyMap<string, string | true>) {
+  constructor(operands: readonly string[], options: ReadonlyMap<string, readonly (string | true)[]>) {
     this.operands = operands
     this.#options = options
   }
@@ -16,8 +16,12 @@ export class ParsedArguments {
   }
 
   text(name: string): string | undefined {
-    const value = this.#options.get(name)
-    return value === true ? undefined : value
+    return this.texts(name)[0]
+  }
+
+  /** The values of an option that may be there several times, in their order. */
+  texts(name: string): readonly string[] {
+    return (this.#options.get(name) ?? []).filter((value) => value !== true)
   }
 
   /** A whole number from `least` on. Throws UsageError. */
