@@ -1,4 +1,4 @@
-import type { EventReader, EventStore, StoredEvent } from '../../engine/index.js'
+import type { EventReader, EventStore } from '../../engine/index.js'
 import type { OptionSpec } from './command.js'
 import { UsageError } from './exit-codes.js'
 import type { ParsedArguments } from './parsed-arguments.js'
