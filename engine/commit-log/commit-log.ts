@@ -214,8 +214,9 @@ export class CommitLog<Owner> {
   }
 
   /** The writer cannot go on: rejects everything that waits. The first failure is kept. */
-  fail(error: AnnalsError): void {
+  fail(cause: AnnalsError): void {
     if (this.#failure !== undefined) return
+    const error = this.#explained(cause)
     this.#failure = error
     const onItsWay = this.#inFlight
     const groups = [...this.#queue.splice(0), this.#collecting]
@@ -230,10 +231,21 @@ export class CommitLog<Owner> {
   }
 
   /** The write of a group failed: those who wait for it hear why. */
-  #failGroup(group: PendingGroup<Owner>, error: AnnalsError): void {
+  #failGroup(group: PendingGroup<Owner>, cause: AnnalsError): void {
+    const error = this.#explained(cause)
     if (this.#inFlight === group) this.#inFlight = undefined
     for (const waiter of group.waiters) waiter.fail(error)
     this.fail(error)
+  }
+
+  /** Where a successor has the store, it has moved files under this writer's hands: whatever fails then, that is why. */
+  #explained(error: AnnalsError): AnnalsError {
+    try {
+      this.#hooks.checkFence()
+      return error
+    } catch (lost) {
+      return (lost as AnnalsError).code === 'ERR_LOCK_LOST' ? (lost as AnnalsError) : error
+    }
   }
 
   #groupFor(commit: Commit<Owner>): PendingGroup<Owner> {
@@ -350,6 +362,7 @@ export class CommitLog<Owner> {
   /** After a failed write its bytes are cut off where possible; recovery does it where not. */
   #cutOff(segment: LogSegmentFile): void {
     try {
+      this.#hooks.checkFence() // a successor that has found the group whole has accepted it
       segment.truncate()
     } catch {
       // The group is not acknowledged, and recovery finds it torn or whole: both are right.

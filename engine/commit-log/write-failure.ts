@@ -39,9 +39,9 @@ export function isOfSync({ code, syscall }: NodeJS.ErrnoException, durable: bool
   return syscall === 'fdatasync' || syscall === 'fsync' || (durable && code === 'EIO')
 }
 
-/** What those hear whose group was being written when the writer failed for another reason. */
+/** What those hear whose group was being written when the writer failed for another reason. A lost lock says the same, and why. */
 export function outcomeUnknown(error: AnnalsError): AnnalsError {
-  if (error.code === 'ERR_OUTCOME_UNKNOWN') return error
+  if (error.code === 'ERR_OUTCOME_UNKNOWN' || error.code === 'ERR_LOCK_LOST') return error
   return new AnnalsError(
     'ERR_OUTCOME_UNKNOWN',
     'Cannot tell whether the append is stored: the writer failed while it was being written; open the store again and read',

@@ -6,6 +6,7 @@ import { WatermarkWriter } from '../commit-log/watermark-file.js'
 import { failureOfWrite } from '../commit-log/write-failure.js'
 import { AnnalsError, asIoError, quote } from '../errors.js'
 import { EventDecoder, eventTimestamp } from '../format/event-record.js'
+import type { StreamKey } from '../format/names.js'
 import { ValueDecoder } from '../format/value-decoder.js'
 import type { Environment } from '../io/file-system.js'
 import type { Recovered, RecoveryReport } from '../recovery/recover.js'
@@ -104,8 +105,17 @@ export class FileEventStore implements EventStore {
     const loader = new StreamLoader(streams, this.#handles, limits, logEnd)
     const unsettled = new Unsettled(loader, this.#handles, slabs)
     unsettled.set(recovered.unsettled)
+    /** What a writer that has taken over has written since is not what this one expects there: that is no damage. */
+    const load = (key: StreamKey): StreamState => {
+      let state: StreamState | undefined
+      try {
+        return (state = unsettled.load(key))
+      } finally {
+        if (state === undefined || state.damage !== undefined) parts.lock.check()
+      }
+    }
     this.#catalog = new StreamCatalog(limits, (key) => {
-      const state = unsettled.load(key)
+      const state = load(key)
       if (recovered.report.damage !== undefined) state.damage = missingBehind(recovered.report.damage, state)
       else if (state.tail.length > 0) this.#maintenance.writeBehind.add(state)
       return state
@@ -121,7 +131,7 @@ export class FileEventStore implements EventStore {
       closed: () => this.#closed,
       assertOpen: () => this.#assertOpen(),
       unsettled: () => unsettled.segments,
-      load: (key) => unsettled.load(key),
+      load,
       streams: {
         directory: streams,
         indexes: new IndexCache(streams, this.#handles, limits),

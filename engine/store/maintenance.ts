@@ -83,6 +83,7 @@ export class Maintenance {
       unsettled,
       inheritedEnd: recovered.position,
       settled: (position) => this.#settled(position),
+      fence: () => this.#fence(),
       failed: (error) => log.fail(failureOfSync(error)),
     })
     this.#checkpointer = new Checkpointer(environment.files, parts.directory, parts.storeId, parts.lock.epoch)

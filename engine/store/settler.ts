@@ -43,6 +43,8 @@ export interface SettlerParts {
   readonly inheritedEnd: number
   /** Every event below this position is in fsynced stream segments: to be written to the checkpoint. False when that failed. */
   readonly settled: (position: number) => Promise<boolean>
+  /** Throws when this writer may change nothing more: called before a file is removed. */
+  readonly fence: () => void
   readonly failed: (error: unknown) => void
 }
 
@@ -249,7 +251,7 @@ export class Settler {
    * events are not proven, it would be taken for the last one. It holds nothing that the log and the segments that count do not have.
    */
   async #removeLeftovers(names: Iterable<string>): Promise<void> {
-    const { catalog, streams, environment, limits } = this.#parts
+    const { catalog, streams, environment, limits, fence } = this.#parts
     const shards = new Map<string, ReadonlyMap<string, readonly number[]>>()
     let sliceEnd = environment.elapsed() + limits.flushSliceMs
     for (const name of names) {
@@ -259,7 +261,11 @@ export class Settler {
         const [shard, escaped] = key.path.split('/') as [string, string]
         let later = shards.get(shard)
         if (later === undefined) shards.set(shard, (later = streams.laterBases(shard)))
-        for (const base of later.get(escaped) ?? []) if (!bases.includes(base)) streams.removeSegment(key, base)
+        for (const base of later.get(escaped) ?? []) {
+          if (bases.includes(base)) continue
+          fence() // what this writer does not know may be what its successor has begun
+          streams.removeSegment(key, base)
+        }
       } catch (error) {
         if (!(error instanceof CorruptionError)) throw error // reported to who reads that stream, and by verify
       }

@@ -99,6 +99,7 @@ export class StreamFlusher {
   async #renew(key: StreamKey, last: LastSegment, path: string): Promise<void> {
     const { files } = this.#directory
     const fresh = `${path}.new`
+    this.#fence() // one that was left there is removed: it must not be that of a successor
     if (files.stat(fresh) !== undefined) files.remove(fresh)
     const handle = files.open(fresh, 'create')
     try {

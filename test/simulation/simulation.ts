@@ -217,8 +217,7 @@ class World {
     else if (!writer.faulty && !writer.fenced && !writer.paused) {
       this.#wrong ??= new Error(`commit ${number} was refused for no reason: ${error.message}`)
     }
-    // For itself, because its stream could not be loaded: what comes later need not wait for it.
-    if ((error as AnnalsError).code === 'ERR_IO') this.#model.refused.add(number)
+    this.#model.rejected(number, error)
   }
 
   /** With what the caller believes is the version: right, or too low. Nothing else is under way then, so it must be as expected. */

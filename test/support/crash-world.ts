@@ -1,4 +1,4 @@
-import type { AppendResult, FileEventStore, NewEvent } from '../../engine/index.js'
+import { AnnalsError, type AppendResult, type FileEventStore, type NewEvent } from '../../engine/index.js'
 import type { Durability } from '../../engine/types/durability.js'
 import { checkStore } from './invariants.js'
 import { SeededRandom } from './random.js'
@@ -19,7 +19,7 @@ export class CrashWorld {
   readonly commits: Commit[] = []
   /** All streams that were ever appended to. */
   readonly streams = new Set<string>()
-  /** Commits that were rejected without harm to the writer: later ones of the same session may be there without them. */
+  /** Commits that were rejected before anything of them was written: never there, while later ones of the same session may be. */
   readonly refused = new Set<number>()
   session = 0
 
@@ -39,6 +39,12 @@ export class CrashWorld {
     this.commits.push(commit)
     for (const name of streams) this.streams.add(name)
     return commit
+  }
+
+  /** Takes note of an append that failed: by itself, because its stream could not be loaded, or with the writer. */
+  rejected(number: number, error: unknown): void {
+    const alone = error instanceof AnnalsError && error.message.startsWith('Cannot append: the system reported')
+    if (alone) this.refused.add(number)
   }
 
   /**

@@ -151,7 +151,7 @@ async function underFaults(
   const failed = (error: unknown, number?: number): void => {
     errors.push(error)
     // Refused for itself, because its stream could not be loaded: what is appended later need not wait for it.
-    if (number !== undefined && (error as AnnalsError).code === 'ERR_IO') world.refused.add(number)
+    if (number !== undefined) world.rejected(number, error)
   }
   await run(files, { world, acknowledged, durable, failed })
   // A call that was under way when the writer failed gives its handle back when it ends.

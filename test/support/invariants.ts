@@ -54,6 +54,7 @@ function compare(all: readonly StoredEvent[], world: CrashWorld, required: Reado
       if (!ends.has(session) && !world.refused.has(number)) ends.set(session, number)
       continue
     }
+    expect(!world.refused.has(number), () => `commit ${number} was refused and is there`)
     expect(!ends.has(session), () => `commit ${number} is there and ${ends.get(session)} of the same session is not`)
     at = compareCommit(commit, all, at, streams)
     present.add(number)
