@@ -325,6 +325,10 @@ export class EventDecoder {
     this.#values = values
   }
 
+  get values(): ValueDecoder {
+    return this.#values
+  }
+
   /** Decodes the frame at `start`. Throws ValueFormatError when metadata or data are malformed. The frame must fit (`eventFits`). */
   decode(window: Window, start: number, length: number, stream?: string): StoredEvent {
     const { bytes, view } = window

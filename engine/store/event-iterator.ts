@@ -1,6 +1,7 @@
 import { AnnalsError, asIoError, InvalidArgumentError } from '../errors.js'
 import type { EventReader } from '../types/event-store.js'
 import type { StoredEvent } from '../types/event.js'
+import { byCommit, type CommitMarks, type CommitReading } from './commit-marks.js'
 import { turn } from './write-behind.js'
 
 /** Where an iteration takes its events from, some at a time. */
@@ -13,6 +14,8 @@ export interface IterationContext {
   readonly signal: AbortSignal | undefined
   /** True once the store is closed. */
   readonly closed: () => boolean
+  /** What reading by commit needs; asked for by such a read only. */
+  readonly commits: () => CommitReading
 }
 
 /** After so many events that were looked at, everything else in the process has its turn: a read must not starve writers. */
@@ -23,9 +26,9 @@ const MAX_BATCH = 1_000_000
 
 /**
  * Opens a source for one iteration. A source that passes over many events before it finds one pauses now and then; the
- * pause rejects when the read was ended meanwhile.
+ * pause rejects when the read was ended meanwhile. With `marks` they decode the events.
  */
-export type OpenSource = (pause: () => Promise<void>) => EventSource
+export type OpenSource = (pause: () => Promise<void>, marks?: CommitMarks) => EventSource
 
 /** Makes a reader of a source; each iteration opens a source of its own. */
 export function eventReader<Event>(open: OpenSource, context: IterationContext): EventReader<Event> {
@@ -37,6 +40,13 @@ export function eventReader<Event>(open: OpenSource, context: IterationContext):
         [Symbol.asyncIterator]: () => new BatchIterator(open, size, context) as unknown as AsyncIterator<Event[]>,
       }
     },
+    commits: () => ({
+      [Symbol.asyncIterator]() {
+        const reading = context.commits()
+        const marked: OpenSource = (pause) => open(pause, reading.marks)
+        return byCommit(new BatchIterator(marked, CHUNK, context), reading) as unknown as AsyncIterator<Event[]>
+      },
+    }),
   }
 }
 

@@ -1,5 +1,6 @@
 import { asIoError, CorruptionError } from '../errors.js'
 import { type EventCriteria, EventFilter } from '../format/event-filter.js'
+import { eventFlags, FLAG_LAST } from '../format/event-record.js'
 import { streamKey } from '../format/names.js'
 import type { KeyIndex } from '../keys/key-index.js'
 import type { StreamState } from '../streams/stream-state.js'
@@ -14,6 +15,7 @@ import type {
 } from '../types/event-store.js'
 import type { SubscribeOptions, Subscription } from '../types/subscription.js'
 import { AbortListeners } from './abort-listeners.js'
+import { CommitMarks, type CommitReading } from './commit-marks.js'
 import type { CommitSignal } from './commit-signal.js'
 import { eventReader, type EventSource, type OpenSource } from './event-iterator.js'
 import { LogSource, type LogReading } from './log-source.js'
@@ -67,10 +69,13 @@ export class StoreReader {
     if (catalog.peek(stream) === undefined) streamKey(stream) // a bad name is refused now and not at the first event
     const open: OpenSource =
       criteria === undefined
-        ? () => this.#streamSource(stream, asked)
-        : (pause) =>
-            this.#selected(criteria, pause, asked, (rest, selection) => this.#streamSource(stream, rest, selection))
-    return eventReader(open, { signal, closed })
+        ? (_, marks) => this.#streamSource(stream, asked, marks)
+        : (pause, marks) =>
+            this.#selected(criteria, pause, asked, (rest, selection) =>
+              this.#streamSource(stream, rest, marks, selection),
+            )
+    const commits = (): CommitReading => this.#commitReading(asked.direction === 'backward')
+    return eventReader(open, { signal, closed, commits })
   }
 
   readAll<Event = StoredEvent>(options: ReadAllOptions = {}): EventReader<Event> {
@@ -79,15 +84,17 @@ export class StoreReader {
     assertOpen()
     const { signal } = options
     const asked = { ...options }
+    const context = { signal, closed, commits: () => this.#commitReading(false) }
     if (options.query !== undefined) {
       const query = new CompiledQuery(options.query, this.#reading.keys.hasher)
-      return eventReader((pause) => this.#querySource(query, criteria, pause, asked), { signal, closed })
+      return eventReader((pause, marks) => this.#querySource(query, criteria, pause, asked, marks), context)
     }
     const open: OpenSource =
       criteria === undefined
-        ? () => this.#logSource(asked)
-        : (pause) => this.#selected(criteria, pause, asked, (rest, selection) => this.#logSource(rest, selection))
-    return eventReader(open, { signal, closed })
+        ? (_, marks) => this.#logSource(asked, marks)
+        : (pause, marks) =>
+            this.#selected(criteria, pause, asked, (rest, selection) => this.#logSource(rest, marks, selection))
+    return eventReader(open, context)
   }
 
   readCategory<Event = StoredEvent>(
@@ -135,9 +142,15 @@ export class StoreReader {
     return { [Symbol.asyncIterator]: begin }
   }
 
-  #streamSource(stream: string, options: ReadStreamOptions, selection?: Selection): EventSource {
-    const { catalog, streams, refresh } = this.#reading
+  #streamSource(
+    stream: string,
+    options: ReadStreamOptions,
+    marks: CommitMarks | undefined,
+    selection?: Selection,
+  ): EventSource {
+    const { catalog, refresh } = this.#reading
     refresh?.()
+    const streams = marks === undefined ? this.#reading.streams : { ...this.#reading.streams, decoder: marks }
     const { fromOffset, toOffset, limit = Infinity, direction = 'forward' } = options
     const state = catalog.get(stream)
     if (direction === 'backward') {
@@ -150,11 +163,12 @@ export class StoreReader {
     return new ForwardStreamSource(streams, state, from, end, selection)
   }
 
-  #logSource(options: ReadAllOptions, selection?: Selection): EventSource {
+  #logSource(options: ReadAllOptions, marks: CommitMarks | undefined, selection?: Selection): EventSource {
     this.#reading.refresh?.()
+    const log = marks === undefined ? this.#reading.log : { ...this.#reading.log, decoder: marks }
     const { fromPosition = 0, toPosition = Infinity, limit = Infinity } = options
     const end = Math.min(this.#reading.position(), toPosition + 1, fromPosition + limit)
-    return new LogSource(this.#reading.log, fromPosition, end, selection)
+    return new LogSource(log, fromPosition, end, selection)
   }
 
   #querySource(
@@ -162,18 +176,28 @@ export class StoreReader {
     criteria: EventCriteria | undefined,
     pause: () => Promise<void>,
     { fromPosition = 0, toPosition = Infinity, limit = Infinity }: ReadAllOptions,
+    marks: CommitMarks | undefined,
   ): EventSource {
     const { keys, log, position, refresh } = this.#reading
     refresh?.()
-    const { decoder } = log
-    const records = new RecordReader(
-      log,
-      () => Infinity,
-      () => undefined,
-    )
+    const decoder = marks ?? log.decoder
+    const records = committedRecords(log)
     const filter = criteria && new EventFilter(criteria, decoder)
     const reading = { index: keys, records, decoder, filter, pause }
     return new QuerySource(reading, query, fromPosition, Math.min(position(), toPosition + 1), limit)
+  }
+
+  #commitReading(backward: boolean): CommitReading {
+    const { log } = this.#reading
+    const records = committedRecords(log)
+    const endsWithin = (from: number, end: number): boolean => {
+      for (let position = from; position < end; position++) {
+        records.read(position, -1)
+        if ((eventFlags(records.window, records.at) & FLAG_LAST) !== 0) return true
+      }
+      return false
+    }
+    return { marks: new CommitMarks(log.decoder), backward, endsWithin }
   }
 
   /** Opens a source of the events that meet the criteria. The limit counts those, so the source itself has none. */
@@ -190,6 +214,14 @@ export class StoreReader {
     const source = open({ ...options, limit: undefined }, selection)
     return limit === Infinity ? source : new FirstOf(source, limit)
   }
+}
+
+function committedRecords(log: LogReading): RecordReader {
+  return new RecordReader(
+    log,
+    () => Infinity,
+    () => undefined,
+  )
 }
 
 /** Says that a stream may lack events behind those that were found: what was lost with the damage cannot be told. */

@@ -86,6 +86,11 @@ export interface ReadAllOptions extends EventFilterOptions {
 export interface EventReader<Event = StoredEvent> extends AsyncIterable<Event> {
   /** Iterates over arrays of `size` events; the last may be shorter. */
   batches(size: number): AsyncIterable<Event[]>
+  /**
+   * Iterates over commits: of each, those of its events that this read hands out, in its order. Never empty. A read of everything hands out
+   * whole commits, but for the first and the last where it begins or ends inside one.
+   */
+  commits(): AsyncIterable<Event[]>
 }
 
 /** What is known of a stream without reading it. */

@@ -1,5 +1,12 @@
 import type { Test } from 'tap'
-import type { EventStore, ReadAllOptions, ReadStreamOptions, StoredEvent } from '../../engine/index.js'
+import type {
+  EventReader,
+  EventStore,
+  NewEvent,
+  ReadAllOptions,
+  ReadStreamOptions,
+  StoredEvent,
+} from '../../engine/index.js'
 import { collect, type ContractContext, numbered, offsets } from './contract-support.js'
 
 const COUNT = 700
@@ -65,6 +72,53 @@ export function readContract(t: Test, { open, capabilities }: ContractContext): 
       t.same(await collect(store.readAll({ fromPosition: from })), [])
     }
   })
+
+  t.test(
+    '[M5] commits() gives the events of each commit together, of a store, a stream, a category, a query',
+    async (t) => {
+      await using store = await open()
+      let n = 0
+      const one = (tags?: string[]): NewEvent => ({ type: 'T', data: n++, ...(tags && { tags }) })
+      const many = async (...streams: string[]): Promise<unknown> =>
+        store.appendMany(streams.map((stream) => ({ stream, events: [one()] })))
+      await store.append('a-1', [one(), one(), one()]) // 0 1 2
+      await store.append('a-1', [one()]) // 3
+      await many('a-1', 'b-1', 'a-1') // 4 5 6
+      await many('a-1', 'b-1') // 7 8: its event of a-1 begins the commit
+      await many('b-1', 'a-1') // 9 10: and here it ends another
+      await many('b-1', 'a-2', 'a-1', 'b-1') // 11 12 13 14
+      await settle?.(store)
+      await store.append('a-1', [one(['x']), one(), one(['x'])], { commitId: 'c-1' }) // 15 16 17
+      await store.append('b-1', [one(['x'])]) // 18
+      await store.append(
+        'a-1',
+        Array.from({ length: 150 }, () => one()),
+      ) // 19 … 168
+      const long = Array.from({ length: 150 }, (_, i) => 19 + i)
+      const commits = async (reader: EventReader): Promise<unknown[]> =>
+        (await collect(reader.commits())).map((events) => events.map(({ data }) => data))
+      const whole = [[0, 1, 2], [3], [4, 5, 6], [7, 8], [9, 10], [11, 12, 13, 14], [15, 16, 17], [18], long]
+      t.same(await commits(store.readAll()), whole)
+      const stream = [[0, 1, 2], [3], [4, 6], [7], [10], [13], [15, 16, 17], long]
+      t.same(await commits(store.readStream('a-1')), stream)
+      t.same(
+        await commits(store.readStream('a-1', { direction: 'backward' })),
+        stream.toReversed().map((commit) => commit.toReversed()),
+      )
+      t.same(await commits(store.readCategory('a')), [[0, 1, 2], [3], [4, 6], [7], [10], [12, 13], [15, 16, 17], long])
+      t.same(await commits(store.readAll({ query: { items: [{ tags: ['x'] }] } })), [[15, 17], [18]])
+      t.same(await commits(store.readAll({ fromPosition: 5, toPosition: 9 })), [[5, 6], [7, 8], [9]])
+      t.same(await commits(store.readStream('a-1', { limit: 4 })), [[0, 1, 2], [3]])
+      t.same(await commits(store.readStream('none')), [])
+      for await (const commit of store.readAll().commits()) {
+        t.match(commit, [{ position: 0 }, { position: 1 }, { position: 2 }])
+        break
+      }
+      const controller = new AbortController()
+      controller.abort(new Error('enough'))
+      await t.rejects(collect(store.readAll({ signal: controller.signal }).commits()), { message: 'enough' })
+    },
+  )
 
   t.test('[R7] every combination of range, limit and direction is what slicing gives', async (t) => {
     await using store = await filled()
