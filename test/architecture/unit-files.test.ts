@@ -64,6 +64,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/append-waiter.ts': 'test/engine/store/group-commit',
   'engine/store/appender.ts': 'test/contract/append-contract',
   'engine/store/commit-builder.ts': 'test/contract/append-contract, refusal-contract',
+  'engine/store/commit-marks.ts': 'test/contract/read-contract',
   'engine/store/event-iterator.ts': 'test/contract/read-contract',
   'engine/store/feed.ts': 'test/contract/subscription-contract, test/engine/store/subscription',
   'engine/store/file-event-store.ts': 'composition root; test/contract',
