@@ -1,5 +1,6 @@
 import { InvalidArgumentError, quote } from '../engine/errors.js'
 import type { AppendResult, EventStore, StreamAppend } from '../engine/types/event-store.js'
+import { type AsOf, pastRange } from './as-of.js'
 import { evolveBy } from './decider.js'
 import { EvolveError, said } from './errors.js'
 import type { EventRegistry, StoredOf, TypedEvent } from './event-registry.js'
@@ -92,6 +93,20 @@ export class AggregateStreams<State, Event extends TypedEvent> {
       this.#ignored(stream, 'the stream has another past than the snapshot')
     }
     return (await this.#readFrom(stream, undefined, signal))!
+  }
+
+  /** Returns the state that a stream had; its version is the number of events that are in it. Snapshots are not looked at. */
+  async loadAsOf(stream: string, asOf: AsOf, signal: AbortSignal | undefined): Promise<Held<State>> {
+    const { options, isLater } = pastRange(asOf)
+    let state = this.#reducer.initialState()
+    let version = 0
+    for await (const stored of this.store.readStream(stream, { ...options, signal })) {
+      if (isLater(stored)) break
+      version++
+      const event = await this.events.decodeKnown(stored)
+      if (event !== undefined) state = this.#evolve(state, event as unknown as Event, stream, stored.offset)
+    }
+    return { stream, version, state, tail: NO_TAIL }
   }
 
   /** Returns the state after further events, which are not stored yet. Throws EvolveError. */

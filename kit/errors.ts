@@ -89,8 +89,11 @@ export class AggregateNotFoundError extends AnnalsError {
   readonly id: string
   readonly stream: string
 
-  constructor(category: string, id: string, stream: string) {
-    super('ERR_AGGREGATE_NOT_FOUND', `Cannot load ${category} ${quote(id)}: stream ${quote(stream)} has no events`)
+  constructor(category: string, id: string, stream: string, when = '') {
+    super(
+      'ERR_AGGREGATE_NOT_FOUND',
+      `Cannot load ${category} ${quote(id)}: stream ${quote(stream)} has no events${when}`,
+    )
     this.category = category
     this.id = id
     this.stream = stream

@@ -5,7 +5,16 @@
  */
 export { Aggregate } from './aggregate.js'
 export type { StreamsOptions } from './aggregate-streams.js'
-export { commandHandler, type CommandContext, type CommandHandler, type HandleOptions } from './command-handler.js'
+export type { AsOf } from './as-of.js'
+export {
+  type CommandAnswer,
+  commandHandler,
+  type CommandContext,
+  type CommandHandler,
+  type CommandHandlerOptions,
+  type CommandRepeats,
+  type HandleOptions,
+} from './command-handler.js'
 export type { Decider } from './decider.js'
 export {
   deciderRepository,

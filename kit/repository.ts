@@ -2,6 +2,7 @@ import { InvalidArgumentError, quote } from '../engine/errors.js'
 import type { AppendResult, CommitOptions, EventStore } from '../engine/types/event-store.js'
 import { Aggregate } from './aggregate.js'
 import { AggregateStreams, type Changes, type Held, type StreamsOptions } from './aggregate-streams.js'
+import type { AsOf } from './as-of.js'
 import { AggregateNotFoundError } from './errors.js'
 import type { TypedEvent } from './event-registry.js'
 import { retryOnConflict, type RetryOptions } from './retry.js'
@@ -26,9 +27,11 @@ export interface AggregateSnapshotOptions<Root, Stored = unknown> extends Snapsh
 export interface LoadOptions {
   /** Ends it: it then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
+  /** Loads what there was at a moment in the past, from all events up to it. It is there to be looked at, not to be saved. */
+  readonly asOf?: AsOf | undefined
 }
 
-export interface SaveOptions extends Pick<CommitOptions, 'durability' | 'commitId'>, LoadOptions {
+export interface SaveOptions extends Pick<CommitOptions, 'durability' | 'commitId'>, Pick<LoadOptions, 'signal'> {
   /** Metadata of all its events, below what each has itself: `causedBy(event)`, who asked for it. */
   readonly metadata?: object | undefined
 }
@@ -62,12 +65,14 @@ export class Repository<Root extends Aggregate<Event>, Event extends TypedEvent>
   async load(id: string | number, options: LoadOptions = {}): Promise<Root> {
     const aggregate = await this.find(id, options)
     if (aggregate !== undefined) return aggregate
-    throw new AggregateNotFoundError(this.streams.category, String(id), this.streams.streamOf(id))
+    const when = options.asOf === undefined ? '' : ' of that time'
+    throw new AggregateNotFoundError(this.streams.category, String(id), this.streams.streamOf(id), when)
   }
 
   /** Loads an aggregate as `load` does; resolves to undefined when it has no events. */
-  async find(id: string | number, { signal }: LoadOptions = {}): Promise<Root | undefined> {
-    const held = await this.streams.load(this.streams.streamOf(id), signal)
+  async find(id: string | number, { signal, asOf }: LoadOptions = {}): Promise<Root | undefined> {
+    const stream = this.streams.streamOf(id)
+    const held = await (asOf ? this.streams.loadAsOf(stream, asOf, signal) : this.streams.load(stream, signal))
     if (held.version === 0) return undefined
     const { state: aggregate, ...place } = held
     Aggregate.loaded(aggregate, held.stream, held.version)
@@ -100,7 +105,7 @@ export class Repository<Root extends Aggregate<Event>, Event extends TypedEvent>
     options: SaveOptions & RetryOptions = {},
   ): Promise<Result> {
     return retryOnConflict(async () => {
-      const aggregate = await this.load(id, options)
+      const aggregate = await this.load(id, { signal: options.signal })
       const result = await work(aggregate)
       await this.save(aggregate, options)
       return result

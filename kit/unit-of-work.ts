@@ -7,7 +7,7 @@ import type { EventRegistry, TypedEvent } from './event-registry.js'
 import type { Repository } from './repository.js'
 import { retryOnConflict, type RetryOptions } from './retry.js'
 
-export interface UnitOfWorkOptions extends RetryOptions, Pick<AppendManyOptions, 'durability'> {
+export interface UnitOfWorkOptions extends RetryOptions, Pick<AppendManyOptions, 'durability' | 'commitId'> {
   /** Metadata of all events, below what each has itself. */
   readonly metadata?: object | undefined
 }
@@ -93,14 +93,14 @@ export class UnitOfWork {
   }
 
   /** @internal */
-  async commit({ durability, metadata }: UnitOfWorkOptions): Promise<AppendResult[]> {
+  async commit({ durability, commitId, metadata }: UnitOfWorkOptions): Promise<AppendResult[]> {
     const all = await Promise.all([...this.#participants.values()].map(async (one) => one.changes(metadata)))
     const changes = all.filter((one) => one !== undefined)
     if (changes.length === 0) return []
     this.#signal?.throwIfAborted()
     const results = await this.#store.appendMany(
       changes.map(({ append }) => append),
-      { durability },
+      { durability, commitId },
     )
     await Promise.all(changes.map(async (one, i) => one.committed(results[i]!)))
     return results

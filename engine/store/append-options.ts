@@ -1,9 +1,7 @@
-import { commitIdTooLong } from '../format/event-options.js'
-import { MAX_COMMIT_ID_BYTES } from '../limits.js'
 import { DURABILITIES } from '../types/durability.js'
 import type { ExpectedVersion } from '../types/event.js'
 import type { AppendManyOptions, AppendOptions, CommitOptions, StreamAppend } from '../types/event-store.js'
-import { checkKeys, oneOf, refuse, wholeNumber } from './option-checks.js'
+import { checkCommitId, checkKeys, oneOf, refuse, wholeNumber } from './option-checks.js'
 import { checkQuery } from './query.js'
 
 const APPEND_KEYS = new Set(['expectedVersion', 'durability', 'commitId', 'failIfEventsMatch', 'after'])
@@ -28,18 +26,11 @@ export function checkAppendMany(appends: readonly StreamAppend[], options: Appen
 
 function checkCommitOptions({ durability, commitId, failIfEventsMatch, after }: CommitOptions): void {
   if (durability !== undefined) oneOf(durability, DURABILITIES, 'durability', 'append')
-  if (commitId !== undefined) checkCommitId(commitId)
+  if (commitId !== undefined) checkCommitId(commitId, 'append')
   if (failIfEventsMatch !== undefined) checkQuery(failIfEventsMatch, 'failIfEventsMatch', 'append')
   if (after === undefined) return
   if (failIfEventsMatch === undefined) refuse('Cannot append: after is given without failIfEventsMatch')
   wholeNumber(after, 'after', 'append', -1)
-}
-
-function checkCommitId(id: unknown): void {
-  if (typeof id !== 'string' || id.length === 0) refuse('Cannot append: commitId is no string with characters')
-  if (!id.isWellFormed()) refuse('Cannot append: commitId contains a lone surrogate')
-  const bytes = Buffer.byteLength(id, 'utf8')
-  if (bytes > MAX_COMMIT_ID_BYTES) throw commitIdTooLong(bytes)
 }
 
 function checkExpectedVersion(expected: ExpectedVersion | undefined): void {

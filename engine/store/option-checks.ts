@@ -1,4 +1,6 @@
 import { InvalidArgumentError, quote } from '../errors.js'
+import { commitIdTooLong } from '../format/event-options.js'
+import { MAX_COMMIT_ID_BYTES } from '../limits.js'
 
 /** Throws InvalidArgumentError (ERR_INVALID_ARGUMENT). */
 export function refuse(message: string): never {
@@ -27,4 +29,12 @@ export function oneOf<T extends string>(value: unknown, allowed: readonly T[], n
     refuse(`Cannot ${what}: ${name} is ${quote(String(value))}, not one of ${allowed.join(', ')}`)
   }
   return value as T
+}
+
+/** Refuses what no commit can have as its id. */
+export function checkCommitId(id: unknown, what: string): void {
+  if (typeof id !== 'string' || id.length === 0) refuse(`Cannot ${what}: commitId is no string with characters`)
+  if (!id.isWellFormed()) refuse(`Cannot ${what}: commitId contains a lone surrogate`)
+  const bytes = Buffer.byteLength(id, 'utf8')
+  if (bytes > MAX_COMMIT_ID_BYTES) throw commitIdTooLong(bytes)
 }

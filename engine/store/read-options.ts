@@ -5,12 +5,20 @@ import { MAX_FILTER_TYPES, MAX_NAME_BYTES, MAX_TYPE_BYTES } from '../limits.js'
 import type { EventFilterOptions } from '../types/event-filter-options.js'
 import type { ListStreamsOptions, ReadAllOptions, ReadStreamOptions } from '../types/event-store.js'
 import { checkQuery } from './query.js'
-import { checkKeys, oneOf, refuse, wholeNumber } from './option-checks.js'
+import { checkCommitId, checkKeys, oneOf, refuse, wholeNumber } from './option-checks.js'
 
 const FILTER_KEYS = ['types', 'correlationId', 'fromTime', 'toTime']
 const READ_STREAM_KEYS = new Set(['fromOffset', 'toOffset', 'limit', 'direction', 'signal', ...FILTER_KEYS])
-const READ_ALL_KEYS = new Set(['fromPosition', 'toPosition', 'limit', 'signal', 'category', 'query', ...FILTER_KEYS])
-const READ_CATEGORY_KEYS = new Set(['fromPosition', 'toPosition', 'limit', 'signal', 'query', ...FILTER_KEYS])
+const READ_CATEGORY_KEYS = new Set([
+  'fromPosition',
+  'toPosition',
+  'limit',
+  'signal',
+  'query',
+  'commitId',
+  ...FILTER_KEYS,
+])
+const READ_ALL_KEYS = new Set([...READ_CATEGORY_KEYS, 'category'])
 
 const LIST_STREAMS_KEYS = new Set(['prefix', 'category', 'signal'])
 
@@ -34,6 +42,10 @@ export function checkReadAll(options: ReadAllOptions): EventCriteria | undefined
     if (options[name] !== undefined) wholeNumber(options[name], name, what)
   }
   if (options.query !== undefined) checkQuery(options.query, 'query', what)
+  if (options.commitId !== undefined) {
+    checkCommitId(options.commitId, what)
+    if (options.query !== undefined) refuse(`Cannot ${what}: query and commitId are both given`)
+  }
   checkSignal(options.signal, what)
   const { category } = options
   if (category !== undefined) checkCategory(category, what)

@@ -17,11 +17,12 @@ import type { SubscribeOptions, Subscription } from '../types/subscription.js'
 import { AbortListeners } from './abort-listeners.js'
 import { CommitMarks, type CommitReading } from './commit-marks.js'
 import type { CommitSignal } from './commit-signal.js'
+import { CommitSource } from './commit-source.js'
 import { eventReader, type EventSource, type OpenSource } from './event-iterator.js'
 import { LogSource, type LogReading } from './log-source.js'
 import { openSubscription } from './open-subscription.js'
 import { CompiledQuery } from './query.js'
-import { QuerySource } from './query-source.js'
+import { type QueryReading, QuerySource } from './query-source.js'
 import { checkListStreams, checkReadAll, checkReadCategory, checkReadStream } from './read-options.js'
 import { RecordReader } from './record-reader.js'
 import { FirstOf, Selection } from './selection.js'
@@ -88,6 +89,10 @@ export class StoreReader {
     if (options.query !== undefined) {
       const query = new CompiledQuery(options.query, this.#reading.keys.hasher)
       return eventReader((pause, marks) => this.#querySource(query, criteria, pause, asked, marks), context)
+    }
+    if (options.commitId !== undefined) {
+      const id = options.commitId
+      return eventReader((pause, marks) => this.#commitSource(id, criteria, pause, asked, marks), context)
     }
     const open: OpenSource =
       criteria === undefined
@@ -178,13 +183,34 @@ export class StoreReader {
     { fromPosition = 0, toPosition = Infinity, limit = Infinity }: ReadAllOptions,
     marks: CommitMarks | undefined,
   ): EventSource {
-    const { keys, log, position, refresh } = this.#reading
+    const reading = this.#keyReading(criteria, pause, marks)
+    const end = Math.min(this.#reading.position(), toPosition + 1)
+    return new QuerySource(reading, query, fromPosition, end, limit)
+  }
+
+  #commitSource(
+    commitId: string,
+    criteria: EventCriteria | undefined,
+    pause: () => Promise<void>,
+    { fromPosition = 0, toPosition = Infinity, limit = Infinity }: ReadAllOptions,
+    marks: CommitMarks | undefined,
+  ): EventSource {
+    const reading = this.#keyReading(criteria, pause, marks)
+    const committed = this.#reading.position()
+    return new CommitSource(reading, commitId, committed, fromPosition, Math.min(committed, toPosition + 1), limit)
+  }
+
+  /** What it takes to read by the index of keys, as far as the store is committed now. */
+  #keyReading(
+    criteria: EventCriteria | undefined,
+    pause: () => Promise<void>,
+    marks: CommitMarks | undefined,
+  ): QueryReading {
+    const { keys, log, refresh } = this.#reading
     refresh?.()
     const decoder = marks ?? log.decoder
-    const records = committedRecords(log)
     const filter = criteria && new EventFilter(criteria, decoder)
-    const reading = { index: keys, records, decoder, filter, pause }
-    return new QuerySource(reading, query, fromPosition, Math.min(position(), toPosition + 1), limit)
+    return { index: keys, records: committedRecords(log), decoder, filter, pause }
   }
 
   #commitReading(backward: boolean): CommitReading {

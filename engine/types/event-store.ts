@@ -74,6 +74,8 @@ export interface ReadAllOptions extends EventFilterOptions {
   readonly toPosition?: number | undefined
   /** Only events that match, found by the index of tags: what a decision rests on. Default: all. */
   readonly query?: Query | undefined
+  /** Only the events of the commit with this id, found by the index of commit ids; not together with `query`. Default: of all commits. */
+  readonly commitId?: string | undefined
   /** Only events of streams whose names begin with this and a dash: `account` stands for `account-1`, `account-2` … */
   readonly category?: string | undefined
   /** At most so many events; with a filter, of those it takes. Default: all. */

@@ -90,6 +90,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/keys/key-scan.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/recovery/verify-keys.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/append-conditions.ts': 'test/contract/query-contract, commit-id-contract',
+  'engine/store/commit-source.ts': 'test/contract/commit-id-contract',
   'engine/store/key-keeper.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/query-decision.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/query-source.ts': 'test/contract/query-contract, commit-id-contract',
@@ -121,9 +122,9 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/inspect/stream-walk.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
   // The kit: what is asked of the repositories, the registry and the units goes through all of it.
   'kit/aggregate.ts': 'test/kit/repository',
-  'kit/command-handler.ts': 'test/kit/retry',
   'kit/decider.ts': 'test/kit/decider-repository',
   'kit/errors.ts': 'error classes; test/kit/event-registry, repository; test/docs/errors',
+  'kit/known-commit.ts': 'test/kit/command-handler',
   'kit/index.ts': 'exports; test/package, test/types',
   'kit/snapshot.ts': 'test/kit/aggregate-streams',
   'kit/standard-schema.ts': 'test/kit/event-registry',

@@ -184,6 +184,10 @@ export function commitIdContract(t: Test, { open, capabilities }: ContractContex
       for (const [n, result] of results.entries()) {
         const again = await store.append(`s${n % 7}`, events(n), { commitId: `c${n}`, durability: 'os' })
         if (again.isRepeat !== true || again.position !== result.position) t.same(again, repeated(result), `c${n}`)
+        const read = await collect(store.readAll({ commitId: `c${n}` }))
+        const positions = read.map(({ position, commitId }) => commitId === `c${n}` && position)
+        const expected = events(n).map((_, i, { length }) => result.position - length + 1 + i)
+        if (positions.join() !== expected.join()) t.same(positions, expected, `the events of c${n}`)
       }
       t.same(await store.append('s3', events(3), { commitId: 'c3', durability: 'os' }), repeated(results[3]!))
     }
@@ -204,5 +208,37 @@ export function commitIdContract(t: Test, { open, capabilities }: ContractContex
     const first = await store.append('a', numbered(1), { commitId: 'x', durability: 'os' })
     const again = await store.append('a', numbered(1), { commitId: 'x', durability: 'fsync' })
     t.same(again, { ...repeated(first), durability: 'fsync' })
+  })
+  t.test('[C2] [R11] the events of a commit are read by its id', async (t) => {
+    await using store = await open()
+    await store.append('b', numbered(1))
+    const appends = [
+      { stream: 'a-1', events: numbered(70) },
+      { stream: 'b', events: [{ type: 'Other', data: 1, metadata: { correlationId: 'c' } }] },
+      { stream: 'a-1', events: numbered(1, 70) },
+    ]
+    await store.appendMany(appends, { commitId: 'x' })
+    await store.append('b', numbered(1), { commitId: 'y' })
+    await store.append('b', numbered(1))
+    const all = await collect(store.readAll({ fromPosition: 1, toPosition: 72 }))
+    t.same(await collect(store.readAll({ commitId: 'x' })), all)
+    t.same((await collect(store.readAll({ commitId: 'x' }).batches(50))).flat(), all)
+    t.same(await collect(store.readCategory('a', { commitId: 'x', limit: 2 })), all.slice(0, 2))
+    t.same(await collect(store.readAll({ commitId: 'x', fromPosition: 70, toPosition: 71 })), all.slice(69, 71))
+    t.same(await collect(store.readAll({ commitId: 'x', types: ['Other'], correlationId: 'c' })), [all[70]])
+    t.same(
+      (await collect(store.readAll({ commitId: 'x' }).commits())).map((commit) => commit.length),
+      [72],
+    )
+    t.match(await collect(store.readAll({ commitId: 'y' })), [{ position: 73, stream: 'b', commitId: 'y' }])
+    for (const commitId of ['z', 'X', 'x'.repeat(255)]) t.same(await collect(store.readAll({ commitId })), [])
+    for (const commitId of ['', 1, null, '\ud800'] as never[]) {
+      t.throws(() => store.readAll({ commitId }), { code: 'ERR_INVALID_ARGUMENT' })
+    }
+    t.throws(() => store.readAll({ commitId: 'é'.repeat(128) }), { code: 'ERR_TOO_LARGE' })
+    const both = { commitId: 'x', query: { items: [{ types: ['T'] }] } }
+    t.throws(() => store.readAll(both), { code: 'ERR_INVALID_ARGUMENT' })
+    const signal = AbortSignal.abort(new Error('enough'))
+    await t.rejects(collect(store.readAll({ commitId: 'x', signal })), { message: 'enough' })
   })
 }
