@@ -1,13 +1,7 @@
 import { join } from 'node:path'
 import { LogDirectory, type LogSegment } from '../commit-log/log-directory.js'
 import { CorruptionError, newerVersion } from '../errors.js'
-import {
-  type Checkpoint,
-  CHECKPOINT_FILE,
-  decodeCheckpoint,
-  type LogPlace,
-  MAX_CHECKPOINT_BYTES,
-} from '../format/checkpoint.js'
+import { type Checkpoint, CHECKPOINT_FILE, decodeCheckpoint, MAX_CHECKPOINT_BYTES } from '../format/checkpoint.js'
 import { eventFits, eventPosition } from '../format/event-record.js'
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import { checkFrame, FRAME_TRAILER_BYTES, MIN_FRAME_BYTES, windowOf } from '../format/frame.js'
@@ -151,7 +145,7 @@ export function findCheckpoint(
 }
 
 function usable(files: FileSystem, storeId: Buffer, log: LogDirectory, read: CheckpointReading): CheckpointReading {
-  if (read.checkpoint === undefined || isPlace(files, log, read.checkpoint.redo, storeId)) return read
+  if (read.checkpoint === undefined || isPlace(files, log, read.checkpoint, storeId)) return read
   return { checkpoint: undefined, lost: NO_PLACE }
 }
 
@@ -188,9 +182,10 @@ function readCheckpoint(files: FileSystem, directory: string, storeId: Buffer, l
 
 /**
  * A checkpoint carries no authority: going on at a place that is none would pass for a torn end. Before the place there ends the
- * event before its position, and a group that stands there has its sequence; at the start of a segment its header says both.
+ * event before its position, and a group that stands there has its sequence; at the start of a segment its header says both. A group
+ * of an earlier writer or of an earlier segment says nothing: it is what the block held before, and a power cut has left.
  */
-function isPlace(files: FileSystem, log: LogDirectory, redo: LogPlace, storeId: Buffer): boolean {
+function isPlace(files: FileSystem, log: LogDirectory, { redo, epoch }: Checkpoint, storeId: Buffer): boolean {
   const path = log.beside(redo, '.log')
   const size = files.stat(path)?.size
   if (size === undefined || redo.byte === 0) return redo.position === 0 || size === undefined
@@ -201,7 +196,8 @@ function isPlace(files: FileSystem, log: LogDirectory, redo: LogPlace, storeId: 
     const got = readFullySync(handle, group.bytes, 0, GROUP_BYTES, redo.byte)
     const whole = typeof checkFrame(group, 0, got, GROUP_BYTES) === 'number'
     const found = whole ? decodeGroup(group, 0, GROUP_BYTES, storeId) : undefined
-    if (found !== undefined && found.byte === redo.byte && found.sequence !== redo.sequence) return false
+    const stale = found === undefined || found.epoch < epoch || found.firstPosition < redo.base
+    if (!stale && found.byte === redo.byte && found.sequence !== redo.sequence) return false
     if (redo.byte <= HEADER_FIXED_BYTES) return redo.byte === HEADER_FIXED_BYTES && redo.position === redo.base
     const trailer = Buffer.alloc(FRAME_TRAILER_BYTES)
     readFullySync(handle, trailer, 0, trailer.length, redo.byte - trailer.length)

@@ -26,7 +26,8 @@ for (const name of Object.keys(WORKLOADS) as WorkloadName[]) {
       const mode = MODES[chain % MODES.length]!
       const image = disk.crash(mode, chain, step)
       // Power may go before anybody has opened what a kill has left: then only what was synced must be there.
-      const required = requiredAt(recording, step, 'strict')
+      const powerCut = requiredAt(recording, step, 'strict')
+      const required = { kill: requiredAt(recording, step, mode), powerCut }
       openings += LEVELS
       try {
         // One in three also works between the crashes.

@@ -72,7 +72,8 @@ export async function soak({ minutes, seed, print }: SoakOptions): Promise<SoakR
       report.chains++
       const step = (chain * 7919) % (disk.steps.length + 1)
       try {
-        await crashInRecovery(disk.crash('strict', chain, step), world, requiredAt(recording, step, 'strict'), chain, 5)
+        const powerCut = requiredAt(recording, step, 'strict')
+        await crashInRecovery(disk.crash('strict', chain, step), world, { kill: powerCut, powerCut }, chain, 5)
       } catch (error) {
         failed(`${name}, crashes in recovery, ${(error as Error).message}\n  ${again}`)
       }

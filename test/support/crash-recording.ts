@@ -35,6 +35,16 @@ export async function checkImage(
   if (disk.openHandles > 0) throw new Error(`${disk.openHandles} files were left open`)
 }
 
+/** What must be there after the next crash: after a kill, and after a power cut before anybody has finished opening. */
+export interface Required {
+  readonly kill: ReadonlySet<number>
+  readonly powerCut: ReadonlySet<number>
+}
+
+function isKill(mode: CrashMode): boolean {
+  return mode === 'kill' || mode === 'torn'
+}
+
 /**
  * Crashes again and again: opens what a crash has left, reads and appends, and crashes in the middle of that, `depth` times; then
  * checks as `checkImage` does. What was read once, or acknowledged, must be there ever after.
@@ -42,7 +52,7 @@ export async function checkImage(
 export async function crashAgain(
   first: CrashDisk,
   recorded: CrashWorld,
-  required: ReadonlySet<number>,
+  required: Required,
   seed: number,
   depth: number,
 ): Promise<void> {
@@ -50,7 +60,8 @@ export async function crashAgain(
   const history: string[] = []
   let disk = first
   let world = recorded
-  let must = required
+  let must = required.kill
+  let { powerCut } = required
   try {
     for (let i = 0; i < depth; i++) {
       world = world.copy()
@@ -70,9 +81,11 @@ export async function crashAgain(
       const step = random.chance(0.4) ? random.below(servedAt + 1) : random.below(disk.steps.length + 1)
       const mode = random.pick<CrashMode>(['kill', 'torn', 'minimal', 'strict', 'ordered'])
       history.push(`${mode} after step ${step} of ${disk.steps.length}, opened at ${servedAt}`)
-      const next = new Set(step >= servedAt ? served : must)
-      for (const [number, at] of acknowledged) if (at <= step) next.add(number)
-      must = next
+      if (step >= servedAt) {
+        for (const [number, at] of acknowledged) if (at <= step) served.add(number)
+        powerCut = served
+      }
+      must = step >= servedAt || !isKill(mode) ? powerCut : must
       disk = disk.crash(mode, seed * 7 + i, step)
     }
     await checkImage(disk, world, must, seed)
@@ -85,26 +98,31 @@ export async function crashAgain(
 export async function crashInRecovery(
   first: CrashDisk,
   world: CrashWorld,
-  required: ReadonlySet<number>,
+  required: Required,
   seed: number,
   depth: number,
 ): Promise<void> {
   const random = new SeededRandom(seed)
   const history: string[] = []
   let disk = first
+  let must = required.kill
+  let { powerCut } = required
   try {
     for (let i = 0; i < depth; i++) {
       const { store } = await openSession(disk, seed + i)
+      const openedAt = disk.steps.length
       if (store.recovery.damage !== undefined) throw store.recovery.damage
       // What follows in the background belongs to it.
       for (let turn = random.below(30); turn > 0; turn--) await new Promise((resolve) => setImmediate(resolve))
       const step = random.below(disk.steps.length + 1)
       await store.discard(new Error('crashed'))
       const mode = random.pick<CrashMode>(['kill', 'torn', 'minimal', 'strict', 'ordered'])
-      history.push(`${mode} after step ${step} of ${disk.steps.length}`)
+      history.push(`${mode} after step ${step} of ${disk.steps.length}, opened at ${openedAt}`)
+      if (step >= openedAt) powerCut = must
+      else if (!isKill(mode)) must = powerCut
       disk = disk.crash(mode, seed * 7 + i, step)
     }
-    await checkImage(disk, world, required, seed)
+    await checkImage(disk, world, must, seed)
   } catch (error) {
     throw new Error(`${(error as Error).message} (${history.join('; ')})`, { cause: error })
   }

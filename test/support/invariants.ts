@@ -108,9 +108,7 @@ async function checkStream(store: FileEventStore, name: string, wanted: readonly
 /** Opening told of no damage and lost no checkpoint that was there. */
 export function checkRecovery({ recovery }: FileEventStore, checkpointIsThere: boolean): void {
   if (recovery.damage !== undefined) throw recovery.damage
-  // What a power cut leaves at the place may be a group that the block held before: then the whole log is read, and nothing is lost.
-  const isStale = recovery.checkpointLost === 'it names a place that is none'
-  if (recovery.checkpointLost !== undefined && checkpointIsThere && !isStale) {
+  if (recovery.checkpointLost !== undefined && checkpointIsThere) {
     throw new Error(`checkpoint lost: ${recovery.checkpointLost}`)
   }
 }
