@@ -19,10 +19,13 @@ export class CommitSignal {
   #published: (readonly TouchedStream[] | undefined)[] = []
   #scheduled = false
   #woken: Sleeper[] = []
+  readonly #waiting: ((isWaiting: boolean) => void) | undefined
 
-  constructor(end: number) {
+  /** `waiting` hears when the first subscription begins to wait, and when none waits any more. */
+  constructor(end: number, waiting?: (isWaiting: boolean) => void) {
     this.#end = end
     this.#matched = end
+    this.#waiting = waiting
   }
 
   /** Position behind the last event that may be read. */
@@ -54,17 +57,21 @@ export class CommitSignal {
   /** Lets a subscription wait: it has read everything below `end` that it wants. */
   sleep(sleeper: Sleeper): void {
     this.#sleepers.add(sleeper)
+    if (this.#sleepers.size === 1) this.#waiting?.(true)
   }
 
   /** Forgets a subscription that waits no longer. */
   forget(sleeper: Sleeper): void {
+    if (this.#sleepers.size === 0) return
     this.#sleepers.remove(sleeper)
+    if (this.#sleepers.size === 0) this.#waiting?.(false)
   }
 
   /** Wakes all: the store was closed, and they end. */
   close(): void {
     const sleepers = this.#woken
     this.#woken = []
+    if (this.#sleepers.size > 0) this.#waiting?.(false)
     this.#sleepers.takeAll(this.#matched, sleepers)
     for (const sleeper of sleepers) sleeper.wake()
   }
@@ -84,6 +91,7 @@ export class CommitSignal {
   #match(): void {
     const groups = this.#published
     const from = this.#matched
+    const { size } = this.#sleepers
     this.#published = []
     // Groups that nobody slept through are not among them: who sleeps now has read those.
     this.#matched = this.#end
@@ -91,5 +99,6 @@ export class CommitSignal {
       if (streams === undefined) this.#sleepers.takeAll(from, this.#woken)
       else this.#sleepers.take(streams, from, this.#woken)
     }
+    if (size > 0 && this.#sleepers.size === 0) this.#waiting?.(false)
   }
 }

@@ -24,6 +24,7 @@ import { IndexBuilder } from '../format/sparse-index.js'
 import { StreamTableBuilder } from '../format/stream-table.js'
 import { ValueDecoder } from '../format/value-decoder.js'
 import type { Environment, FileSystem } from '../io/file-system.js'
+import { holdProcess } from '../io/machine.js'
 import { isSystemError } from '../io/system-error.js'
 import { readFileSync } from '../io/transfer.js'
 import { KeyIndex } from '../keys/key-index.js'
@@ -104,7 +105,7 @@ export class FollowedStore implements FollowHooks {
     const directoryOfStreams = new StreamDirectory(files, join(directory, STREAMS_FOLDER), storeId, settings.shapes)
     const redo = checkpoint?.redo
     const position = redo?.position ?? 0
-    this.#commits = new CommitSignal(position)
+    this.#commits = new CommitSignal(position, (isWaiting) => this.#hold(isWaiting))
     this.#streams = new FollowedStreams({
       streams: directoryOfStreams,
       handles: this.handles,
@@ -244,6 +245,13 @@ export class FollowedStore implements FollowHooks {
     this.#watermark.close()
     this.handles.close()
   }
+
+  /** What a subscription waits for comes from another process: this one must live to see it. */
+  #hold(isWaiting: boolean): void {
+    this.#letGo?.()
+    this.#letGo = isWaiting ? holdProcess() : undefined
+  }
+  #letGo: (() => void) | undefined
 
   began(segment: LogSegment): void {
     const known = this.#collected.get(segment.path)

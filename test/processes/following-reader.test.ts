@@ -1,10 +1,11 @@
 /** A reader in another process, while writers append, roll their log, are killed, and others go on. */
-import { type ChildProcess, fork } from 'node:child_process'
+import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { chmodSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { Worker } from 'node:worker_threads'
 import t from 'tap'
 import { type EventStore, openEventStore } from '../../engine/index.js'
 
@@ -53,6 +54,42 @@ t.test(
     t.equal(reader.exitCode, 0)
   },
 )
+
+const WAITING = fileURLToPath(new URL('./fixtures/waiting-reader.js', import.meta.url))
+
+t.test('[R13] [F4] a process that does nothing but follow lives for as long as it waits', async (t) => {
+  const directory = join(t.testdir(), 'store')
+  const writer = await openEventStore(directory)
+  const reader = spawn(process.execPath, [WAITING, directory], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const ended = once(reader, 'close')
+  const lines: string[] = []
+  for await (const chunk of reader.stdout.setEncoding('utf8')) {
+    lines.push(...(chunk as string).trim().split('\n'))
+    if (lines.length > 2) continue
+    // Longer than anything that a process waits for which has nothing to do.
+    await setTimeout(700)
+    await writer.append('a', [{ type: 'T', data: lines.length === 1 ? 'first' : 'end' }])
+  }
+  await ended
+  t.same(lines, ['ready', 'first', 'end'])
+  t.equal(reader.exitCode, 0)
+  await writer.close()
+})
+
+t.test('[R13] [F4] a worker thread follows the writer of its own process', async (t) => {
+  const directory = join(t.testdir(), 'store')
+  const writer = await openEventStore(directory)
+  const worker = new Worker(WAITING, { workerData: directory })
+  const ended = once(worker, 'exit')
+  const lines: unknown[] = []
+  worker.on('message', (line) => lines.push(line))
+  await once(worker, 'message')
+  for (let n = 0; n < 200; n++) await writer.append(n % 2 === 0 ? 'a' : 'b', [{ type: 'T', data: n }])
+  await writer.append('a', [{ type: 'T', data: 'end' }])
+  t.same(await ended, [0])
+  t.same(lines, ['ready', ...Array.from({ length: 100 }, (_, i) => String(2 * i)), 'end'])
+  await writer.close()
+})
 
 t.test('[fault 31] [fault 32] a store without write permission is read, and not a byte of it changes', async (t) => {
   const directory = join(t.testdir(), 'store')

@@ -41,6 +41,31 @@ t.test('[R13] publishing marks, and wakes in a later turn of the event loop', as
   t.equal(commits.sleeping, 1)
 })
 
+t.test('[R13] it is told when somebody begins to wait, and when nobody waits any more', async (t) => {
+  const told: boolean[] = []
+  const commits = new CommitSignal(0, (isWaiting) => told.push(isWaiting))
+  const [a, b] = ['a', 'b'].map((stream) => new Recorder({ stream }))
+  commits.sleep(a!)
+  commits.sleep(b!)
+  commits.forget(a!)
+  commits.forget(a!)
+  t.same(told, [true])
+  commits.forget(b!)
+  t.same(told.splice(0), [true, false])
+  commits.sleep(a!)
+  commits.sleep(b!)
+  commits.published(1, named('a'))
+  await turn()
+  t.same(told, [true])
+  commits.published(2, named('b'))
+  await turn()
+  t.same(told.splice(0), [true, false])
+  commits.sleep(a!)
+  commits.close()
+  commits.close()
+  t.same(told, [true, false])
+})
+
 t.test('[R13] groups of one turn are compared with the sleepers one and all, and wake each once', async (t) => {
   const commits = new CommitSignal(0)
   const [a, b, c] = ['a', 'b', 'c'].map((stream) => new Recorder({ stream }))
