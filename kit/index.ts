@@ -6,6 +6,8 @@
 export { Aggregate } from './aggregate.js'
 export type { StreamsOptions } from './aggregate-streams.js'
 export type { AsOf } from './as-of.js'
+export { type AuditEntry, auditLog, type AuditOptions } from './audit.js'
+export { AUDIT_COLUMNS, type AuditColumn, auditCsv, type AuditCsvOptions, auditNdjson } from './audit-text.js'
 export {
   type CommandAnswer,
   commandHandler,

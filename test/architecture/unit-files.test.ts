@@ -126,6 +126,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'kit/errors.ts': 'error classes; test/kit/event-registry, repository; test/docs/errors',
   'kit/known-commit.ts': 'test/kit/command-handler',
   'kit/index.ts': 'exports; test/package, test/types',
+  'kit/safe-text.ts': 'test/kit/audit-text, test/tools/cli/inspect',
   'kit/snapshot.ts': 'test/kit/aggregate-streams',
   'kit/standard-schema.ts': 'test/kit/event-registry',
   'kit/testing/index.ts': 'exports; test/package',

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import { JsonValueError, valueFromJson, valueToJson } from '../../../tools/cli/json-values.js'
-import { anyValue } from '../../engine/format/value-support.js'
+import { JsonValueError, valueFromJson, valueToJson } from '../../kit/json-values.js'
+import { anyValue } from '../engine/format/value-support.js'
 
 const back = (value: unknown): unknown => valueFromJson(JSON.parse(valueToJson(value)))
 
