@@ -8,7 +8,10 @@ import {
 } from './event-record.js'
 import type { Window } from './frame.js'
 import type { TimeRange } from './time-runs.js'
+import { uuidBytes } from './uuid.js'
 
+/** Where the id stands in a record. */
+const EVENT_ID = 40
 /** Longer ids have no pointer in the envelope. */
 const MAX_POINTED_UNITS = 255
 
@@ -16,6 +19,8 @@ const MAX_POINTED_UNITS = 255
 export interface EventCriteria {
   /** One of these types. */
   readonly types?: readonly string[] | undefined
+  /** With this id: a UUID in canonical lower-case form. */
+  readonly id?: string | undefined
   /** Of a stream whose name begins with the category and a dash. */
   readonly category?: string | undefined
   /** With this `correlationId` in their metadata. */
@@ -31,13 +36,15 @@ export class EventFilter {
   readonly times: TimeRange | undefined
   /** In UTF-8, by length. */
   readonly #types: ReadonlyMap<number, readonly Buffer[]> | undefined
+  readonly #id: Buffer | undefined
   readonly #prefix: Buffer | undefined
   readonly #correlation: { readonly id: string; readonly bytes: Buffer; readonly hasPointer: boolean } | undefined
   readonly #decoder: EventDecoder
 
-  constructor({ types, category, correlationId, times }: EventCriteria, decoder: EventDecoder) {
+  constructor({ types, id, category, correlationId, times }: EventCriteria, decoder: EventDecoder) {
     this.times = times
     this.#types = types && byLength(types)
+    this.#id = id === undefined ? undefined : uuidBytes(id)
     this.#prefix = category === undefined ? undefined : Buffer.from(categoryPrefix(category), 'utf8')
     this.#correlation = correlationId === undefined ? undefined : correlationOf(correlationId)
     this.#decoder = decoder
@@ -50,6 +57,7 @@ export class EventFilter {
       const timestamp = eventTimestamp(window, start)
       if (!(timestamp >= times.from && timestamp <= times.to)) return false
     }
+    if (this.#id !== undefined && !stands(window.bytes, start + EVENT_ID, this.#id)) return false
     if (this.#prefix !== undefined && !this.#isOfCategory(window, start, this.#prefix)) return false
     if (this.#types !== undefined && !this.#isOfType(window, start, this.#types)) return false
     return this.#correlation === undefined || this.#isCorrelated(window, start)

@@ -30,6 +30,12 @@ export class UuidFormatter {
   }
 }
 
+/** The 16 bytes of a UUID in canonical lower-case form; undefined for other text. */
+export function uuidBytes(text: string): Buffer | undefined {
+  const bytes = Buffer.alloc(16)
+  return parseUuid(text, bytes, 0) ? bytes : undefined
+}
+
 /** Writes the 16 bytes of a UUID in canonical lower-case form. Returns false, writing nothing of use, for other text. */
 export function parseUuid(text: string, target: Uint8Array, start: number): boolean {
   if (text.length !== UUID_CHARACTERS) return false

@@ -1,5 +1,5 @@
 import { MAX_DEPTH } from '../limits.js'
-import { setOwn, type ShapeTable, type ValueSource } from './shapes.js'
+import { setOwn, ShapeTable, type ValueSource } from './shapes.js'
 import { StringReader } from './value-strings.js'
 import {
   EXT_BIGINT,
@@ -298,5 +298,16 @@ export class ValueDecoder implements ValueSource {
 
   #fail(message: string): never {
     throw new ValueFormatError(message, this.#at)
+  }
+}
+
+/** Stands in where nobody asks for values: nothing is decoded, and nothing of it is found wrong. */
+export class NoValues extends ValueDecoder {
+  constructor() {
+    super(new ShapeTable())
+  }
+
+  override decode(): undefined {
+    return undefined
   }
 }

@@ -58,7 +58,12 @@ function list<Item>(
 }
 
 function sayKey(key: string, room: Room): string {
-  const text = /^[A-Za-z_$][\w$]*$/.test(key) ? key : JSON.stringify(key)
+  const text = sayName(key)
   room.left -= text.length
   return text
+}
+
+/** A key as its literal would be written. */
+export function sayName(key: string): string {
+  return /^[A-Za-z_$][\w$]*$/.test(key) ? key : JSON.stringify(key)
 }

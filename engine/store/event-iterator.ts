@@ -1,4 +1,4 @@
-import { AnnalsError, asIoError, InvalidArgumentError } from '../errors.js'
+import { AnnalsError, asIoError, CorruptionError, InvalidArgumentError } from '../errors.js'
 import type { EventReader } from '../types/event-store.js'
 import type { StoredEvent } from '../types/event.js'
 import { byCommit, type CommitMarks, type CommitReading } from './commit-marks.js'
@@ -197,8 +197,8 @@ class BatchIterator implements AsyncIterableIterator<StoredEvent[]> {
 
   async #batch(): Promise<IteratorResult<StoredEvent[]>> {
     if (this.#done) return { value: undefined, done: true }
+    let batch: StoredEvent[] = []
     try {
-      let batch: StoredEvent[] = []
       while (batch.length < this.#size) {
         assertOpen(this.#context)
         const next = this.#source.next(this.#size - batch.length)
@@ -218,6 +218,8 @@ class BatchIterator implements AsyncIterableIterator<StoredEvent[]> {
       return batch.length === 0 ? { value: undefined, done: true } : { value: batch, done: false }
     } catch (error) {
       if (this.#done) return { value: undefined, done: true }
+      // What was read before it is handed out first; the next call meets it again.
+      if (batch.length > 0 && error instanceof CorruptionError) return { value: batch, done: false }
       this.#done = true
       throw asIoError(error, 'read')
     }

@@ -1,13 +1,14 @@
 import { InvalidArgumentError, quote } from '../errors.js'
 import { categoryPrefix, type EventCriteria } from '../format/event-filter.js'
 import type { TimeRange } from '../format/time-runs.js'
+import { uuidBytes } from '../format/uuid.js'
 import { MAX_FILTER_TYPES, MAX_NAME_BYTES, MAX_TYPE_BYTES } from '../limits.js'
 import type { EventFilterOptions } from '../types/event-filter-options.js'
 import type { ListStreamsOptions, ReadAllOptions, ReadStreamOptions } from '../types/event-store.js'
 import { checkQuery } from './query.js'
 import { checkCommitId, checkKeys, oneOf, refuse, wholeNumber } from './option-checks.js'
 
-const FILTER_KEYS = ['types', 'correlationId', 'fromTime', 'toTime']
+const FILTER_KEYS = ['types', 'id', 'correlationId', 'fromTime', 'toTime', 'withoutData']
 const READ_STREAM_KEYS = new Set(['fromOffset', 'toOffset', 'limit', 'direction', 'signal', ...FILTER_KEYS])
 const READ_CATEGORY_KEYS = new Set([
   'fromPosition',
@@ -92,22 +93,27 @@ export function checkSignal(signal: unknown, what: string): void {
 
 /** Checks the filters. Returns what they ask for; undefined when all events are. */
 export function criteriaOf(
-  options: EventFilterOptions,
+  options: EventFilterOptions & Pick<ReadAllOptions, 'withoutData'>,
   category: string | undefined,
   what: string,
 ): EventCriteria | undefined {
-  const { types, correlationId } = options
+  const { types, id, correlationId, withoutData } = options
   if (types !== undefined) checkTypes(types, what)
   if (correlationId !== undefined) {
     if (typeof correlationId !== 'string') refuse(`Cannot ${what}: correlationId is no string`)
     if (!correlationId.isWellFormed()) refuse(`Cannot ${what}: correlationId contains a lone surrogate`)
   }
-  const times = timesOf(options, what)
-  if (types === undefined && category === undefined && correlationId === undefined && times === undefined) {
-    return undefined
+  if (id !== undefined && (typeof id !== 'string' || uuidBytes(id) === undefined)) {
+    refuse(`Cannot ${what}: id is no UUID in canonical lower-case form`)
   }
+  if (withoutData !== undefined && typeof withoutData !== 'boolean') {
+    refuse(`Cannot ${what}: withoutData is not true or false`)
+  }
+  const times = timesOf(options, what)
+  const filters = [types, id, category, correlationId, times]
+  if (filters.every((filter) => filter === undefined)) return undefined
   // Copied: what the caller does to the array afterwards has no effect.
-  return { types: types && [...types], category, correlationId, times }
+  return { types: types && [...types], id, category, correlationId, times }
 }
 
 function checkTypes(types: unknown, what: string): void {

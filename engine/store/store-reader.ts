@@ -1,7 +1,8 @@
 import { asIoError, CorruptionError } from '../errors.js'
 import { type EventCriteria, EventFilter } from '../format/event-filter.js'
-import { eventFlags, FLAG_LAST } from '../format/event-record.js'
+import { EventDecoder, eventFlags, FLAG_LAST } from '../format/event-record.js'
 import { streamKey } from '../format/names.js'
+import { NoValues } from '../format/value-decoder.js'
 import type { KeyIndex } from '../keys/key-index.js'
 import type { StreamState } from '../streams/stream-state.js'
 import type { StoredEvent } from '../types/event.js'
@@ -66,16 +67,17 @@ export class StoreReader {
     const { assertOpen, catalog, closed } = this.#reading
     assertOpen()
     const { signal } = options
+    const envelopes = envelopesFor(options)
     const asked = { ...options } // what the caller does to the options afterwards has no effect
     if (catalog.peek(stream) === undefined) streamKey(stream) // a bad name is refused now and not at the first event
     const open: OpenSource =
       criteria === undefined
-        ? (_, marks) => this.#streamSource(stream, asked, marks)
+        ? (_, marks) => this.#streamSource(stream, asked, marks ?? envelopes)
         : (pause, marks) =>
             this.#selected(criteria, pause, asked, (rest, selection) =>
-              this.#streamSource(stream, rest, marks, selection),
+              this.#streamSource(stream, rest, marks ?? envelopes, selection),
             )
-    const commits = (): CommitReading => this.#commitReading(asked.direction === 'backward')
+    const commits = (): CommitReading => this.#commitReading(asked.direction === 'backward', envelopes)
     return eventReader(open, { signal, closed, commits })
   }
 
@@ -84,21 +86,27 @@ export class StoreReader {
     const { assertOpen, closed } = this.#reading
     assertOpen()
     const { signal } = options
+    const envelopes = envelopesFor(options)
     const asked = { ...options }
-    const context = { signal, closed, commits: () => this.#commitReading(false) }
+    const context = { signal, closed, commits: () => this.#commitReading(false, envelopes) }
     if (options.query !== undefined) {
       const query = new CompiledQuery(options.query, this.#reading.keys.hasher)
-      return eventReader((pause, marks) => this.#querySource(query, criteria, pause, asked, marks), context)
+      return eventReader(
+        (pause, marks) => this.#querySource(query, criteria, pause, asked, marks ?? envelopes),
+        context,
+      )
     }
     if (options.commitId !== undefined) {
       const id = options.commitId
-      return eventReader((pause, marks) => this.#commitSource(id, criteria, pause, asked, marks), context)
+      return eventReader((pause, marks) => this.#commitSource(id, criteria, pause, asked, marks ?? envelopes), context)
     }
     const open: OpenSource =
       criteria === undefined
-        ? (_, marks) => this.#logSource(asked, marks)
+        ? (_, marks) => this.#logSource(asked, marks ?? envelopes)
         : (pause, marks) =>
-            this.#selected(criteria, pause, asked, (rest, selection) => this.#logSource(rest, marks, selection))
+            this.#selected(criteria, pause, asked, (rest, selection) =>
+              this.#logSource(rest, marks ?? envelopes, selection),
+            )
     return eventReader(open, context)
   }
 
@@ -150,12 +158,12 @@ export class StoreReader {
   #streamSource(
     stream: string,
     options: ReadStreamOptions,
-    marks: CommitMarks | undefined,
+    decoder: EventDecoder | undefined,
     selection?: Selection,
   ): EventSource {
     const { catalog, refresh } = this.#reading
     refresh?.()
-    const streams = marks === undefined ? this.#reading.streams : { ...this.#reading.streams, decoder: marks }
+    const streams = decoder === undefined ? this.#reading.streams : { ...this.#reading.streams, decoder }
     const { fromOffset, toOffset, limit = Infinity, direction = 'forward' } = options
     const state = catalog.get(stream)
     if (direction === 'backward') {
@@ -168,9 +176,9 @@ export class StoreReader {
     return new ForwardStreamSource(streams, state, from, end, selection)
   }
 
-  #logSource(options: ReadAllOptions, marks: CommitMarks | undefined, selection?: Selection): EventSource {
+  #logSource(options: ReadAllOptions, decoder: EventDecoder | undefined, selection?: Selection): EventSource {
     this.#reading.refresh?.()
-    const log = marks === undefined ? this.#reading.log : { ...this.#reading.log, decoder: marks }
+    const log = decoder === undefined ? this.#reading.log : { ...this.#reading.log, decoder }
     const { fromPosition = 0, toPosition = Infinity, limit = Infinity } = options
     const end = Math.min(this.#reading.position(), toPosition + 1, fromPosition + limit)
     return new LogSource(log, fromPosition, end, selection)
@@ -181,9 +189,9 @@ export class StoreReader {
     criteria: EventCriteria | undefined,
     pause: () => Promise<void>,
     { fromPosition = 0, toPosition = Infinity, limit = Infinity }: ReadAllOptions,
-    marks: CommitMarks | undefined,
+    decoder: EventDecoder | undefined,
   ): EventSource {
-    const reading = this.#keyReading(criteria, pause, marks)
+    const reading = this.#keyReading(criteria, pause, decoder)
     const end = Math.min(this.#reading.position(), toPosition + 1)
     return new QuerySource(reading, query, fromPosition, end, limit)
   }
@@ -193,9 +201,9 @@ export class StoreReader {
     criteria: EventCriteria | undefined,
     pause: () => Promise<void>,
     { fromPosition = 0, toPosition = Infinity, limit = Infinity }: ReadAllOptions,
-    marks: CommitMarks | undefined,
+    decoder: EventDecoder | undefined,
   ): EventSource {
-    const reading = this.#keyReading(criteria, pause, marks)
+    const reading = this.#keyReading(criteria, pause, decoder)
     const committed = this.#reading.position()
     return new CommitSource(reading, commitId, committed, fromPosition, Math.min(committed, toPosition + 1), limit)
   }
@@ -204,16 +212,15 @@ export class StoreReader {
   #keyReading(
     criteria: EventCriteria | undefined,
     pause: () => Promise<void>,
-    marks: CommitMarks | undefined,
+    decoder: EventDecoder | undefined,
   ): QueryReading {
     const { keys, log, refresh } = this.#reading
     refresh?.()
-    const decoder = marks ?? log.decoder
-    const filter = criteria && new EventFilter(criteria, decoder)
-    return { index: keys, records: committedRecords(log), decoder, filter, pause }
+    const filter = criteria && new EventFilter(criteria, log.decoder)
+    return { index: keys, records: committedRecords(log), decoder: decoder ?? log.decoder, filter, pause }
   }
 
-  #commitReading(backward: boolean): CommitReading {
+  #commitReading(backward: boolean, decoder = this.#reading.log.decoder): CommitReading {
     const { log } = this.#reading
     const records = committedRecords(log)
     const endsWithin = (from: number, end: number): boolean => {
@@ -223,7 +230,7 @@ export class StoreReader {
       }
       return false
     }
-    return { marks: new CommitMarks(log.decoder), backward, endsWithin }
+    return { marks: new CommitMarks(decoder), backward, endsWithin }
   }
 
   /** Opens a source of the events that meet the criteria. The limit counts those, so the source itself has none. */
@@ -248,6 +255,11 @@ function committedRecords(log: LogReading): RecordReader {
     () => Infinity,
     () => undefined,
   )
+}
+
+/** What reads the events of those who ask for no data; undefined for the others. */
+function envelopesFor({ withoutData }: Pick<ReadAllOptions, 'withoutData'>): EventDecoder | undefined {
+  return withoutData === true ? new EventDecoder(new NoValues()) : undefined
 }
 
 /** Says that a stream may lack events behind those that were found: what was lost with the damage cannot be told. */

@@ -2,6 +2,8 @@
 export interface EventFilterOptions {
   /** Only events of these types. Default: of all. */
   readonly types?: readonly string[] | undefined
+  /** Only the event with this id: a UUID in canonical lower-case form. With `limit: 1` the read ends when it is found. */
+  readonly id?: string | undefined
   /** Only events with this `correlationId` in their metadata. */
   readonly correlationId?: string | undefined
   /**

@@ -63,6 +63,8 @@ export interface ReadStreamOptions extends EventFilterOptions {
   readonly limit?: number | undefined
   /** Default: 'forward'. */
   readonly direction?: 'forward' | 'backward' | undefined
+  /** Leaves `data` and `metadata` undefined, and does not decode them: to count, to list, to look for. Default: false. */
+  readonly withoutData?: boolean | undefined
   /** Ends the read: it then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }
@@ -80,6 +82,8 @@ export interface ReadAllOptions extends EventFilterOptions {
   readonly category?: string | undefined
   /** At most so many events; with a filter, of those it takes. Default: all. */
   readonly limit?: number | undefined
+  /** Leaves `data` and `metadata` undefined, and does not decode them: to count, to list, to look for. Default: false. */
+  readonly withoutData?: boolean | undefined
   /** Ends the read: it then rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
 }

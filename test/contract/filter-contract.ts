@@ -166,6 +166,43 @@ export function filterContract(t: Test, { open, capabilities }: ContractContext)
     await store.close()
   })
 
+  t.test('[R11] one event is found by its id', async (t) => {
+    const { store, all } = await filled()
+    for (const place of [0, 450, 899]) {
+      const event = all[place]!
+      await same(t, store.readAll({ id: event.id, limit: 1 }), [event], { place })
+      await same(t, store.readStream(event.stream, { id: event.id }), [event], { place })
+      await same(t, store.readAll({ id: event.id, types: [event.type] }), [event], { place })
+      await same(t, store.readAll({ id: event.id, fromTime: event.timestamp + 1 }), [], { place })
+    }
+    await same(t, store.readAll({ id: '00000000-0000-4000-8000-000000000000' }), [], {})
+    for (const id of ['', 1, all[0]!.id.toUpperCase(), `${all[0]!.id} `]) {
+      t.throws(() => store.readAll({ id: id as string }), { code: 'ERR_INVALID_ARGUMENT' }, String(id))
+    }
+    await store.close()
+  })
+
+  t.test('[R11] [B4] withoutData leaves data and metadata out and everything else as it is', async (t) => {
+    const { store, all } = await filled()
+    const bare = (event: StoredEvent): StoredEvent => ({ ...event, data: undefined, metadata: undefined })
+    for (const filter of [
+      {},
+      { correlationId: LONG },
+      { correlationId: 'far' },
+      { types: ['Opened'], fromTime: 200 },
+    ]) {
+      const options = { ...filter, withoutData: true }
+      const wanted = all.filter((event) => meets(event, filter)).map(bare)
+      await same(t, store.readAll(options), wanted, options)
+      t.strictSame((await collect(store.readAll(options).commits())).flat(), wanted, 'by commit')
+      const ofOne = wanted.filter(({ stream }) => stream === 'account-1')
+      await same(t, store.readStream('account-1', options), ofOne, options)
+      await same(t, store.readStream('account-1', { ...options, direction: 'backward' }), ofOne.toReversed(), options)
+    }
+    t.throws(() => store.readAll({ withoutData: 1 as unknown as boolean }), { code: 'ERR_INVALID_ARGUMENT' })
+    await store.close()
+  })
+
   t.test('[R11] [R9] a filtered read sees the events committed when it began', async (t) => {
     const { store, all } = await filled()
     let seen = 0

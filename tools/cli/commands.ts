@@ -1,7 +1,12 @@
 import type { Command } from './command.js'
+import { cat } from './commands/cat.js'
 import { inspect } from './commands/inspect.js'
+import { log } from './commands/log.js'
+import { ls } from './commands/ls.js'
 import { repair } from './commands/repair.js'
+import { show } from './commands/show.js'
+import { tail } from './commands/tail.js'
 import { verify } from './commands/verify.js'
 
 /** All commands, in the order of the help. */
-export const commands: readonly Command[] = [inspect, verify, repair]
+export const commands: readonly Command[] = [ls, cat, tail, show, log, inspect, verify, repair]

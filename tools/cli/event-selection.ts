@@ -70,13 +70,14 @@ export function nameOf(word: string | undefined): string | undefined {
   }
 }
 
-/** Reads what is picked, in the order of the stream, or of commits. Iterating throws what reading does. */
+/** Reads what is picked, in the order of the stream, or of commits. `more` is handed on. Iterating throws what reading does. */
 export function readSelection(
   store: EventStore,
   { stream, category, types, correlationId, from, to, since, until, limit }: EventSelection,
   signal: AbortSignal,
+  more: { readonly withoutData?: boolean } = {},
 ): EventReader {
-  const filter = { types, correlationId, fromTime: since, toTime: until, limit, signal }
+  const filter = { types, correlationId, fromTime: since, toTime: until, limit, signal, ...more }
   return stream === undefined
     ? store.readAll({ ...filter, category, fromPosition: from, toPosition: to })
     : store.readStream(stream, { ...filter, fromOffset: from, toOffset: to })

@@ -9,6 +9,8 @@ export interface Sink extends NodeJS.EventEmitter {
 }
 
 const FLUSH_AT = 16 * 1024
+/** Whoever waits for slow lines sees them all the same. */
+const FLUSH_EVERY_MS = 100
 const DEFAULT_COLUMNS = 80
 
 /** Writes lines, gathered, no faster than they are read. */
@@ -16,6 +18,7 @@ export class Output {
   readonly #sink: Sink
   #gathered = ''
   #gone = false
+  #flushed = -Infinity
   paint: Paint = plain
 
   /** `onGone` is called once, when whoever reads has gone. */
@@ -42,9 +45,10 @@ export class Output {
 `
   }
 
-  /** To be called in a loop that prints: hands on what has gathered, when it is enough. Wait for what it returns, if anything. */
+  /** To be called in a loop that prints: hands on what has gathered, when it is enough or old. Wait for what it returns, if anything. */
   drain(): Promise<void> | undefined {
-    return this.#gathered.length >= FLUSH_AT ? this.flush() : undefined
+    const due = this.#gathered.length >= FLUSH_AT || performance.now() - this.#flushed >= FLUSH_EVERY_MS
+    return due ? this.flush() : undefined
   }
 
   /** Adds text without a line break; shown with the next flush. */
@@ -57,6 +61,7 @@ export class Output {
     if (this.#gone) throw new BrokenPipeError()
     const text = this.#gathered
     this.#gathered = ''
+    this.#flushed = performance.now()
     if (text === '' || this.#sink.write(text)) return
     await new Promise<void>((resolve) => {
       const done = (): void => {

@@ -83,6 +83,38 @@ class CapturingSink extends EventEmitter {
   }
 }
 
+/** What command lines print, one after another, each with its exit code where it is not 0. */
+export async function transcript(
+  folder: string,
+  lines: readonly (readonly string[])[],
+  options?: HereOptions,
+): Promise<string> {
+  const printed: string[] = []
+  for (const words of lines) {
+    const { status, stdout, stderr } = await annalsHere(words, folder, options)
+    printed.push(`$ annals ${words.join(' ')}\n${stderr}${stdout}${status === 0 ? '' : `[${status}]\n`}`)
+  }
+  return printed.join('\n')
+}
+
+/** What a command prints with `--json`, line by line. */
+export async function jsonLines(folder: string, words: readonly string[]): Promise<Record<string, unknown>[]> {
+  const { stdout } = await annalsHere(words, folder)
+  const lines = stdout.split('\n').filter((line) => line !== '')
+  return lines.map((line) => JSON.parse(line) as Record<string, unknown>)
+}
+
+/** Changes a letter behind the first place where a text stands in a file. */
+export function spoil(file: string, text: string): void {
+  const bytes = readFileSync(file)
+  bytes[bytes.indexOf(text)]! ^= 1
+  writeFileSync(file, bytes)
+}
+
+/** Where the sample store has its log, and one of its streams. */
+export const LOG_FILE = 'data/log/0000000000000000-0000000001.log'
+export const STREAM_FILE = 'data/streams/61/account-1@0000000000000000.seg'
+
 /** The environment without what would change colours, or was left by the test runner. */
 export function cleanEnvironment(): NodeJS.ProcessEnv {
   const unwanted = /^(?:TAP|_TAPJS|NODE_OPTIONS$|NODE_V8_COVERAGE$|NO_COLOR$|FORCE_COLOR$)/

@@ -1,0 +1,139 @@
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import t from 'tap'
+import { openEventStore } from '../../../engine/index.js'
+import {
+  annals,
+  annalsHere,
+  BINARY,
+  cleanEnvironment,
+  expectOutput,
+  hostileNames,
+  LOG_FILE,
+  sampleStore,
+  spoil,
+  temporaryFolder,
+  transcript,
+  unsafeIn,
+  writeImage,
+} from './run-cli.js'
+
+t.test('the last events of a stream, a category, everything', async (t) => {
+  const cwd = temporaryFolder(t)
+  writeImage(cwd, await sampleStore())
+  const { status, stdout, stderr } = annals(['tail', '-n', '2', 'data'], { cwd })
+  t.same({ status, stderr }, { status: 0, stderr: '' })
+  const whole = await transcript(cwd, [
+    ['tail', '-n', '2', 'data'],
+    ['tail', 'data'],
+    ['tail', '-n', '2', 'data', 'account-1'],
+    ['tail', '-n', '1', '--category', 'account', '--type', 'Opened', 'data'],
+    ['tail', '--from', '5', 'data'],
+    ['tail', '--since', '2026-01-05T09:05', '--json', 'data'],
+    ['tail', '-n', '1', '--until', '2026-01-05T09:03', '--raw', 'data', 'account-1'],
+    ['tail', '-n', '0', 'data'],
+    ['tail', '--from', '9', 'data'],
+    ['tail', 'data', 'nobody'],
+    ['tail', '--follow', '--to', '3', 'data'],
+    ['tail', '-n', '100001', 'data'],
+  ])
+  t.ok(whole.startsWith(`$ annals tail -n 2 data\n${stdout}`), 'as the built command')
+  expectOutput(t, 'tail.txt', whole)
+})
+
+t.test('the last events are found from the end, wherever they are', async (t) => {
+  const cwd = temporaryFolder(t)
+  const store = await openEventStore(join(cwd, 'data'), { durability: 'os' })
+  const event = (n: number) => ({ type: n % 700 === 5 ? 'Rare' : 'Usual', data: n })
+  await store.append(
+    'a-1',
+    Array.from({ length: 3000 }, (_, n) => event(n)),
+  )
+  await store.close()
+  const raw = async (...options: string[]): Promise<number[]> => {
+    const { stdout } = await annalsHere(['tail', '--raw', ...options, 'data'], cwd)
+    return stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map(Number)
+  }
+  t.same(await raw('--type', 'Rare', '-n', '3'), [1405, 2105, 2805])
+  t.same(await raw('--type', 'Rare', '-n', '30'), [5, 705, 1405, 2105, 2805])
+  t.same(
+    await raw('-n', '1000'),
+    Array.from({ length: 1000 }, (_, n) => 2000 + n),
+  )
+  t.same(await raw('--type', 'Rare', '--from', '800', '--to', '2200', '-n', '1'), [2105])
+})
+
+t.test('[R13] --follow prints what another process appends, each event once, until Ctrl-C', async (t) => {
+  const cwd = temporaryFolder(t)
+  const store = await openEventStore(join(cwd, 'data'))
+  const append = (stream: string, type: string, n: number) => store.append(stream, [{ type, data: n, timestamp: 0 }])
+  for (let n = 0; n < 3; n++) await append('a-1', 'Before', n)
+  const follow = (...words: string[]) => {
+    const child = spawn(process.execPath, [BINARY, 'tail', '--follow', '--raw', ...words], {
+      cwd,
+      env: cleanEnvironment(),
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    let said = ''
+    const printed = (text: string) =>
+      new Promise<void>((resolve) => {
+        const look = (): void => {
+          if (said.includes(text)) resolve()
+        }
+        child.stdout.on('data', look)
+        look()
+      })
+    child.stdout.on('data', (bytes: Buffer) => (said += bytes.toString()))
+    const ended = new Promise<object>((resolve) => child.on('close', (code, signal) => resolve({ code, signal, said })))
+    return { child, printed, ended }
+  }
+  const [all, one, category] = [
+    follow('-n', '2', 'data'),
+    follow('data', 'b-1'),
+    follow('-c', 'a', '-t', 'Now', 'data'),
+  ]
+  await all.printed('1\n2\n')
+  for (let n = 3; n < 6; n++) {
+    await append('a-1', 'Now', n)
+    await append('b-1', 'Now', 10 * n)
+  }
+  await Promise.all([all.printed('50\n'), one.printed('50\n'), category.printed('5\n')])
+  for (const { child } of [all, one, category]) child.kill('SIGINT')
+  t.same(await all.ended, { code: 130, signal: null, said: '1\n2\n3\n30\n4\n40\n5\n50\n' })
+  t.same(await one.ended, { code: 130, signal: null, said: '30\n40\n50\n' })
+  t.same(await category.ended, { code: 130, signal: null, said: '3\n4\n5\n' })
+
+  // Whoever reads may go: the next line ends it.
+  const left = follow('-n', '1', 'data')
+  await left.printed('50\n')
+  left.child.stdout.destroy()
+  await append('a-1', 'Now', 6)
+  t.match(await left.ended, { code: 141, signal: null })
+  await store.close()
+})
+
+t.test('[U3] damage is told', async (t) => {
+  const cwd = temporaryFolder(t)
+  writeImage(cwd, await sampleStore())
+  spoil(join(cwd, LOG_FILE), 'Withdrawn')
+  const whole = await transcript(cwd, [
+    ['tail', 'data'],
+    ['tail', '-f', '--from', '2', 'data'],
+    ['tail', '-n', '1', 'data', 'account-2'],
+  ])
+  expectOutput(t, 'tail-damaged.txt', whole)
+})
+
+t.test('[fault 68] nothing that is stored reaches the terminal raw', async (t) => {
+  const cwd = temporaryFolder(t)
+  writeImage(cwd, await hostileNames())
+  for (const options of [[], ['--json'], ['--raw'], ['--long', '--color=always']]) {
+    const { status, stdout, stderr } = await annalsHere(['tail', ...options, 'data'], cwd)
+    t.equal(status, 0)
+    t.match(stdout, /pwned/)
+    t.same(unsafeIn(stdout + stderr), [])
+  }
+})
