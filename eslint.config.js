@@ -92,7 +92,7 @@ export default tseslint.config(
     files: ['engine/**/*.ts', 'kit/**/*.ts', 'adapters/**/*.ts'],
     rules: { 'no-restricted-globals': ['error', 'setTimeout', 'setInterval'] },
   },
-  { files: ['engine/io/**/*.ts'], rules: { 'no-restricted-globals': 'off' } },
+  { files: ['engine/io/**/*.ts', 'kit/io/**/*.ts'], rules: { 'no-restricted-globals': 'off' } },
   {
     // The promise of t.test() is for those who want to wait: the parent test waits anyway.
     files: ['test/**/*.ts'],

@@ -27,6 +27,12 @@ export type ErrorCode =
   | 'ERR_UPCAST'
   | 'ERR_EVOLVE'
   | 'ERR_AGGREGATE_NOT_FOUND'
+  | 'ERR_PROJECTION_HANDLER'
+  | 'ERR_PROJECTION_CHANGED'
+  | 'ERR_PROJECTION_EXISTS'
+  | 'ERR_PROJECTION_MOVED'
+  | 'ERR_PROJECTION_DAMAGED'
+  | 'ERR_NOT_PROJECTED'
 
 /** Base class of all errors of annals. `code` is stable; messages are for people and may change. */
 export class AnnalsError extends Error {

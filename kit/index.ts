@@ -1,5 +1,6 @@
 /**
- * annals/kit: event sourcing over any event store. Typed events, aggregates in two styles, repositories, commands, snapshots.
+ * annals/kit: event sourcing over any event store. Typed events, aggregates in two styles, repositories, commands, snapshots,
+ * projections.
  *
  * @module
  */
@@ -49,6 +50,49 @@ export {
   type RepositoryOptions,
   type SaveOptions,
 } from './repository.js'
+export type { Clock, SleepOptions } from './io/clock.js'
+export type { Progress } from './progress.js'
+export type { DeadLetter } from './projection/dead-letters.js'
+export {
+  NotProjectedError,
+  ProjectionChangedError,
+  ProjectionDamagedError,
+  ProjectionExistsError,
+  ProjectionHandlerError,
+  ProjectionMovedError,
+} from './projection/errors.js'
+export { memoryProjections } from './projection/memory-projections.js'
+export {
+  projection,
+  table,
+  type HandlerContext,
+  type Handlers,
+  type Projection,
+  type ProjectionSql,
+  type ProjectionTable,
+  type SqlProjection,
+  type SqlTableDefinition,
+  type SqlValue,
+  type StateProjection,
+  type TableDefinition,
+  type TableProjection,
+  type TablesOf,
+} from './projection/projection.js'
+export type { FailurePolicy, ProjectionOptions, ProjectionStatus } from './projection/projection-options.js'
+export type { ProjectionRunner } from './projection/projection-runner.js'
+export { runProjection } from './projection/run-projection.js'
+export type { StoredTable } from './projection/stored-rows.js'
+export type {
+  BuildDescription,
+  BuildName,
+  CommitRequest,
+  ProjectionBuild,
+  ProjectionChange,
+  ProjectionHead,
+  ProjectionStore,
+  RowChange,
+} from './projection/projection-store.js'
+export type { RebuildOptions } from './projection/rebuild.js'
 export { retryOnConflict, type RetryOptions } from './retry.js'
 export type { Snapshot, SnapshotKey, SnapshotOptions, SnapshotPolicy, SnapshotStore } from './snapshot.js'
 export { snapshotCache, type SnapshotCacheOptions } from './snapshot-cache.js'

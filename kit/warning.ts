@@ -20,6 +20,16 @@ export type KitWarning =
       readonly reason: string
       readonly cause?: unknown
     }
+  | {
+      /** An effect that a projection asked for threw. The event is projected. */
+      readonly kind: 'effect-failed'
+      readonly projection: string
+      readonly stream: string
+      readonly offset: number
+      readonly type: string
+      readonly reason: string
+      readonly cause?: unknown
+    }
 
 /** Hears of warnings. What it throws is dropped: a load that worked stays one, and so does an append. */
 export type WarningListener = (warning: KitWarning) => void

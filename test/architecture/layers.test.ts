@@ -33,7 +33,7 @@ t.test('each npm package has one importer', (t) => {
   t.end()
 })
 
-t.test('files, clock, randomness, timers and process only behind engine/io', (t) => {
+t.test('files, clock, randomness, timers and process only behind engine/io and kit/io', (t) => {
   t.same(aroundTheDoor(sources), [])
   t.end()
 })

@@ -28,7 +28,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 }
 
 /**
- * Modules of Node that only compute (of crypto, the hashes). All others reach the system, and stand behind engine/io.
+ * Modules of Node that only compute (of crypto, the hashes). All others reach the system, and stand behind engine/io or kit/io.
  */
 const PURE_BUILTINS = [
   'assert/strict',
@@ -42,8 +42,11 @@ const PURE_BUILTINS = [
   'stream',
 ]
 
-/** Only this file opens files. */
-const FILE_SYSTEM = 'engine/io/node-file-system.ts'
+/** Only these files open files: that of the engine, and that of the kit, which knows nothing of the engine's. */
+const FILE_SYSTEMS = ['engine/io/node-file-system.ts', 'kit/io/projection-files.ts']
+
+/** Behind these doors are files, clock, randomness, timers and process. */
+const DOORS = ['engine/io/', 'kit/io/']
 
 const MAX_LINES = 400
 
@@ -86,14 +89,14 @@ export function sharedPackages(sources: readonly SourceFile[]): string[] {
   return [...importers].filter(([, paths]) => paths.length > 1).map(([name, paths]) => `${name}: ${paths.join(', ')}`)
 }
 
-/** Returns one line for each way around engine/io: system modules, clock, randomness, timers, process. */
+/** Returns one line for each way around engine/io and kit/io: system modules, clock, randomness, timers, process. */
 export function aroundTheDoor(sources: readonly SourceFile[]): string[] {
   return sources.flatMap(({ path, builtins, ambient }) => {
     if (path.startsWith('tools/')) return []
     const files = builtins
-      .filter((name) => /^fs(?:\/|$)/.test(name) && path !== FILE_SYSTEM)
+      .filter((name) => /^fs(?:\/|$)/.test(name) && !FILE_SYSTEMS.includes(path))
       .map((name) => `${path} imports node:${name}`)
-    if (path.startsWith('engine/io/')) return files
+    if (DOORS.some((door) => path.startsWith(door))) return files
     const system = builtins
       .filter((name) => !/^fs(?:\/|$)/.test(name) && !PURE_BUILTINS.includes(name))
       .map((name) => `${path} imports node:${name}`)
