@@ -7,9 +7,17 @@ import { codeBlocks } from './markdown.js'
 
 const FILE = 'docs/cli.md'
 
+/** Files that the samples import. */
+const INPUTS: Readonly<Record<string, string>> = {
+  'events.ndjson': '{"stream":"a","type":"Opened"}\n{"stream":"a","type":"Closed","data":{"by":"Ada"}}\n',
+  'flights.csv': 'id,at,from,to,delay\n00000000-0000-4000-8000-000000000007,2001-01-14 21:55,ORD,JFK,12\n',
+  'bad.ndjson': '{"stream":"a"}\n{"stream":"a","type":"Reopened"}\n{"stream":"a","type":"T","offset":1}\n',
+}
+
 t.test('[X1] what docs/cli.md shows is what the commands print', async (t) => {
   const cwd = temporaryFolder(t)
   const data = writeImage(cwd, await sampleStore())
+  for (const [name, content] of Object.entries(INPUTS)) writeFileSync(join(cwd, name), content)
   let text = readFileSync(FILE, 'utf8')
   const blocks = codeBlocks(FILE, text).filter(({ language }) => language === 'console')
   t.ok(blocks.length > 0)

@@ -1,5 +1,7 @@
 import type { Command } from './command.js'
 import { cat } from './commands/cat.js'
+import { exportCommand } from './commands/export.js'
+import { importCommand } from './commands/import.js'
 import { inspect } from './commands/inspect.js'
 import { log } from './commands/log.js'
 import { ls } from './commands/ls.js'
@@ -9,4 +11,15 @@ import { tail } from './commands/tail.js'
 import { verify } from './commands/verify.js'
 
 /** All commands, in the order of the help. */
-export const commands: readonly Command[] = [ls, cat, tail, show, log, inspect, verify, repair]
+export const commands: readonly Command[] = [
+  ls,
+  cat,
+  tail,
+  show,
+  log,
+  inspect,
+  verify,
+  repair,
+  exportCommand,
+  importCommand,
+]

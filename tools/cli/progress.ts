@@ -21,17 +21,28 @@ export class Progress {
     this.#begun = now()
   }
 
-  /** So many bytes of so many are done. */
-  show(done: number, total: number): void {
+  /** Milliseconds since it began. */
+  get spentMs(): number {
+    return this.#now() - this.#begun
+  }
+
+  /** So many bytes of so many are done; undefined where nobody knows of how many. `more` is said behind it. */
+  show(done: number, total: number | undefined, more?: () => string): void {
     const now = this.#now()
     if (!this.#output.isTerminal || now - this.#shown < EVERY_MS) return
     this.#shown = now
     const spent = now - this.#begun
-    const percent = total === 0 ? 100 : Math.floor((100 * done) / total)
-    const parts = [`${this.#what} ${String(percent).padStart(3)}%`, `${bytes(done)} of ${bytes(total)}`]
-    if (spent >= RATE_AFTER_MS && done > 0) {
-      parts.push(`${bytes((1000 * done) / spent)}/s`, `${duration((spent * Math.max(0, total - done)) / done)} left`)
+    const parts: string[] = []
+    if (total === undefined) parts.push(this.#what, bytes(done))
+    else {
+      const percent = total === 0 ? 100 : Math.floor((100 * done) / total)
+      parts.push(`${this.#what} ${String(percent).padStart(3)}%`, `${bytes(done)} of ${bytes(total)}`)
     }
+    if (spent >= RATE_AFTER_MS && done > 0) {
+      parts.push(`${bytes((1000 * done) / spent)}/s`)
+      if (total !== undefined) parts.push(`${duration((spent * Math.max(0, total - done)) / done)} left`)
+    }
+    if (more !== undefined) parts.push(more())
     this.#write(`${CLEAR_LINE}${parts.join('  ').slice(0, Math.max(1, this.#output.columns - 1))}`)
   }
 

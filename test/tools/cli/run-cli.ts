@@ -23,7 +23,7 @@ export interface CliResult {
 export interface CliOptions {
   /** Folder it runs in. */
   readonly cwd?: string
-  readonly input?: string
+  readonly input?: string | Buffer
   readonly env?: NodeJS.ProcessEnv
 }
 
@@ -47,14 +47,15 @@ export function annals(args: readonly string[], { cwd, input = '', env = {} }: C
 export async function annalsHere(
   args: readonly string[],
   folder: string,
-  { answer, isTerminal = false, signal = new AbortController().signal }: HereOptions = {},
+  { answer, stdin, isTerminal = false, signal = new AbortController().signal }: HereOptions = {},
 ): Promise<CliResult> {
   const out = new CapturingSink()
   const err = new CapturingSink()
   const words = args.map((word) => (existsSync(join(folder, word)) ? join(folder, word) : word))
   if (isTerminal) for (const sink of [out, err]) Object.assign(sink, { isTTY: true })
   const input = Object.assign(new PassThrough(), { isTTY: answer !== undefined }) as unknown as NodeJS.ReadStream
-  if (answer !== undefined) (input as unknown as PassThrough).end(answer)
+  const typed = answer ?? stdin
+  if (typed !== undefined) (input as unknown as PassThrough).end(typed)
   const terminal = {
     out: new Output(out, () => {}),
     err: new Output(err, () => {}),
@@ -70,6 +71,8 @@ export async function annalsHere(
 export interface HereOptions {
   /** What somebody types. Default: nobody is there. */
   readonly answer?: string
+  /** What is piped in. */
+  readonly stdin?: string | Buffer
   readonly isTerminal?: boolean
   readonly signal?: AbortSignal
 }
@@ -229,4 +232,24 @@ export function expectOutput(
   const file = join('test/tools/cli/expected', name)
   if (process.env['UPDATE_EXPECTED'] !== undefined) writeFileSync(file, output)
   t.equal(output, existsSync(file) ? readFileSync(file, 'utf8') : '', name)
+}
+
+/** The commits of this repository as NDJSON, oldest first; undefined where there is no git, or this is no checkout. */
+export function commitHistory(): string | undefined {
+  // NUL is in no message, and everything else may be.
+  const format = '--format=%H%x00%aI%x00%an%x00%s'
+  const { status, stdout } = spawnSync('git', ['log', '--reverse', format], {
+    env: cleanEnvironment(),
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+  })
+  if (status !== 0) return undefined
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => {
+      const [hash, at, author, subject] = line.split('\0')
+      return `${JSON.stringify({ hash, at, author, subject })}\n`
+    })
+    .join('')
 }
