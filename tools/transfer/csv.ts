@@ -24,10 +24,12 @@ export class CsvEnds implements RecordEnds {
     this.#separator = separator.charCodeAt(0)
   }
 
-  find(chunk: Buffer, from: number): number {
+  find(chunk: Buffer, from: number, most: number): number {
     let state = this.#state
+    const tooLong = from + most
     for (let at = from; at < chunk.length; at++) {
       const byte = chunk[at]!
+      if (at >= tooLong) state = 'in a field' // quotes count no more
       if (byte === QUOTE) {
         if (state === 'in quotes') state = 'behind a quote'
         else if (state !== 'in a field') state = 'in quotes' // doubled, or the first of its field
@@ -43,10 +45,6 @@ export class CsvEnds implements RecordEnds {
     }
     this.#state = state
     return -1
-  }
-
-  giveUp(): void {
-    this.#state = 'in a field'
   }
 }
 

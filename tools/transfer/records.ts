@@ -8,17 +8,18 @@ export interface SourceRecord {
 
 /** Finds where records end. Looks at each byte once, in order. */
 export interface RecordEnds {
-  /** Returns where in `chunk`, from `from` on, the line feed is that ends the record; −1: not in this chunk. */
-  find(chunk: Buffer, from: number): number
-  /** Lines of the record that ended last, or of what was given up. */
+  /**
+   * Returns where in `chunk`, from `from` on, the line feed is that ends the record; −1: not in this chunk. A record that goes on behind the
+   * next `most` bytes will not be taken: whatever it is, a line feed behind them ends it.
+   */
+  find(chunk: Buffer, from: number, most: number): number
+  /** Lines of the record that ended last. */
   readonly lines: number
-  /** The record that is looked at will not be taken: the next line feed ends it. */
-  giveUp(): void
 }
 
 /** Every line is a record. */
 export function lineEnds(): RecordEnds {
-  return { lines: 1, find: (chunk, from) => chunk.indexOf(LINE_FEED, from), giveUp: () => {} }
+  return { lines: 1, find: (chunk, from) => chunk.indexOf(LINE_FEED, from) }
 }
 
 const LINE_FEED = 10
@@ -42,10 +43,7 @@ export async function* splitRecords(
     length += piece.length
     // Some bytes more than will be taken: a line break and a byte order mark do not count.
     if (length <= mostBytes + CARRIED_BYTES) pieces.push(piece)
-    else if (pieces.length > 0) {
-      pieces = []
-      ends.giveUp()
-    }
+    else pieces = []
   }
   const take = (): SourceRecord | undefined => {
     const isWhole = length <= mostBytes + CARRIED_BYTES
@@ -64,7 +62,7 @@ export async function* splitRecords(
   for await (const chunk of chunks) {
     const records: SourceRecord[] = []
     for (let from = 0; from < chunk.length;) {
-      const end = ends.find(chunk, from)
+      const end = ends.find(chunk, from, Math.max(0, mostBytes + CARRIED_BYTES - length))
       add(chunk.subarray(from, end < 0 ? chunk.length : end))
       if (end < 0) break
       const record = take()

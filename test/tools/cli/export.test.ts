@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
 import fc from 'fast-check'
 import t from 'tap'
 import { type NewEvent, openEventStore, type StoredEvent } from '../../../engine/index.js'
@@ -110,6 +111,7 @@ t.test('beside a writer; damage is told, Ctrl-C ends it', async (t) => {
   const data = join(cwd, 'data')
   await using store = await openEventStore(data)
   await store.append('a', [{ type: 'One' }, { type: 'Two' }])
+  await setImmediate() // then the writer tells other processes of it
   const { status, stdout } = annals(['export', 'data'], { cwd })
   t.equal(status, 0)
   t.match(stdout, /"type":"One",.*"part":\[1,2\]\}\n.*"type":"Two",.*"part":\[2,2\]\}\n$/)
