@@ -33,6 +33,8 @@ export type ErrorCode =
   | 'ERR_PROJECTION_MOVED'
   | 'ERR_PROJECTION_DAMAGED'
   | 'ERR_NOT_PROJECTED'
+  | 'ERR_REACTION'
+  | 'ERR_REACTOR_MOVED'
 
 /** Base class of all errors of annals. `code` is stable; messages are for people and may change. */
 export class AnnalsError extends Error {

@@ -42,6 +42,25 @@ export {
   type TypedEvent,
   type UnknownPolicy,
 } from './event-registry.js'
+export { ReactionError, ReactorMovedError } from './reactor/errors.js'
+export {
+  type CommandRefused,
+  type Process,
+  type ProcessContext,
+  type ProcessInput,
+  processManager,
+  type ProcessManagerOptions,
+} from './reactor/process-manager.js'
+export {
+  type ReactionContext,
+  type ReactionHandlers,
+  reactor,
+  type Reactor,
+  type ReactorDefinition,
+} from './reactor/reactor.js'
+export type { ReactionLetter } from './reactor/reactor-log.js'
+export type { ReactionPolicy, ReactorOptions } from './reactor/reactor-options.js'
+export { type ReactorRunner, type ReactorStatus, runReactor } from './reactor/reactor-runner.js'
 export {
   repository,
   type AggregateSnapshotOptions,

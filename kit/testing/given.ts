@@ -1,12 +1,11 @@
-import assert from 'node:assert/strict'
 import type { StoredEvent } from '../../engine/types/event.js'
 import { Aggregate } from '../aggregate.js'
 import { decideBy, type Decider, evolveBy } from '../decider.js'
-import { said } from '../errors.js'
 import type { EventRegistry, StoredOf, TypedEvent } from '../event-registry.js'
+import { storedDefaults } from './given-process.js'
+import { attempt, attemptNow, compare, type ExpectedError, plain, refused, valueOf } from './outcomes.js'
 
-/** What a refusal must be like: a class of errors, a pattern of the message, or fields, `{ code: 'ERR_…' }`. */
-export type ExpectedError = (new (...args: never[]) => Error) | RegExp | object
+export type { ExpectedError }
 
 /** What came of a command, to be compared with what should have. Each method returns the outcome, so that they can be strung together. */
 export interface Outcome<State, Event> {
@@ -87,11 +86,9 @@ export function givenStored<Event extends TypedEvent>(
   events: EventRegistry<Event>,
   stored: Pick<StoredEvent, 'type' | 'data'> & Partial<StoredEvent>,
 ): GivenStored<Event> {
-  const id = '00000000-0000-4000-8000-000000000000'
-  const defaults = { stream: 'given', offset: 0, position: 0, id, timestamp: 0, schemaVersion: 1, tags: [] }
   const read = async (): Promise<StoredEvent[]> => {
     const all: StoredEvent[] = []
-    for await (const event of events.read(once({ metadata: undefined, ...defaults, ...stored }))) all.push(event)
+    for await (const event of events.read(once({ ...storedDefaults(0), ...stored }))) all.push(event)
     return all
   }
   return {
@@ -118,10 +115,7 @@ function outcome<State, Event>(
   stateAfter: (events: readonly Event[]) => State,
 ): Outcome<State, Event> {
   const result = attemptNow(decide)
-  const events = (): readonly Event[] => {
-    if (!('error' in result)) return result.value
-    throw fail(`The command was refused: ${said(result.error)}`, result.error)
-  }
+  const events = (): readonly Event[] => valueOf(result, 'The command was refused')
   const self: Outcome<State, Event> = {
     thenEvents(...expected) {
       compare([...events()], expected, 'The events are not those that were expected')
@@ -143,56 +137,4 @@ function outcome<State, Event>(
     },
   }
   return self
-}
-
-type Attempt<Value> = { readonly value: Value } | { readonly error: unknown }
-
-function attemptNow<Value>(work: () => Value): Attempt<Value> {
-  try {
-    return { value: work() }
-  } catch (error) {
-    return { error }
-  }
-}
-
-async function attempt<Value>(work: () => Promise<Value>): Promise<Attempt<Value>> {
-  return work().then(
-    (value) => ({ value }),
-    (error: unknown) => ({ error }),
-  )
-}
-
-function refused(result: Attempt<unknown>, expected: ExpectedError | undefined, otherwise: string): void {
-  if (!('error' in result)) throw fail(`A refusal was expected, but ${otherwise}`)
-  if (expected === undefined) return
-  const rethrow = (): never => {
-    throw result.error
-  }
-  withTitle('The refusal is not the one that was expected', () => assert.throws(rethrow, expected as RegExp))
-}
-
-/** Compares as `assert.deepStrictEqual` does, and puts a title above its difference. */
-function compare(actual: unknown, expected: unknown, title: string): void {
-  withTitle(title, () => assert.deepStrictEqual(actual, expected))
-}
-
-function withTitle(title: string, work: () => void): void {
-  try {
-    work()
-  } catch (error) {
-    if (error instanceof assert.AssertionError) {
-      error.message = `${title}\n${error.message}`
-      throw error
-    }
-    throw fail(`${title}: ${said(error)}`, error)
-  }
-}
-
-function fail(message: string, cause?: unknown): assert.AssertionError {
-  const error = new assert.AssertionError({ message })
-  return Object.assign(error, cause === undefined ? {} : { cause })
-}
-
-function plain(_key: string, value: unknown): unknown {
-  return typeof value === 'bigint' ? `${value}n` : value
 }

@@ -126,6 +126,11 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'kit/errors.ts': 'error classes; test/kit/event-registry, repository; test/docs/errors',
   'kit/known-commit.ts': 'test/kit/command-handler',
   'kit/index.ts': 'exports; test/package, test/types',
+  'kit/reactor/errors.ts': 'error classes; test/kit/reactor/reactor-runner, test/docs/errors',
+  'kit/reactor/reactions.ts': 'test/kit/reactor/reactor-runner, process-manager',
+  'kit/reactor/reactor-log.ts': 'test/kit/reactor/reactor-runner',
+  'kit/reactor/reactor-options.ts': 'test/kit/reactor/reactor-runner',
+  'kit/reactor/reactor.ts': 'test/kit/reactor/reactor-runner',
   'kit/safe-text.ts': 'test/kit/audit-text, test/tools/cli/inspect',
   'kit/projection/batches.ts': 'test/kit/projection/projection-worker, draft',
   'kit/projection/dead-letters.ts': 'test/kit/projection/projection-worker',
@@ -144,6 +149,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'kit/snapshot.ts': 'test/kit/aggregate-streams',
   'kit/standard-schema.ts': 'test/kit/event-registry',
   'kit/testing/index.ts': 'exports; test/package',
+  'kit/testing/outcomes.ts': 'test/kit/testing/given, given-process',
   'kit/warning.ts': 'test/kit/aggregate-streams',
 }
 

@@ -1,4 +1,4 @@
-import type { StoredEvent } from '../types/event.js'
+import type { StoredEvent } from './event.js'
 
 /** Metadata of an event that another one has caused. */
 export interface CausedBy {

@@ -1,0 +1,63 @@
+/** Three transfers: one that works, one without the money, one to an account that is closed. Run it with a folder, or without. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openEventStore } from '../../engine/index.js'
+import { auditLog, runReactor } from '../../kit/index.js'
+import { transferEvents, transferManager } from './transfers.js'
+
+const folder = process.argv[2] ?? (await mkdtemp(join(tmpdir(), 'annals-saga-')))
+const store = await openEventStore(join(folder, 'events'))
+
+/** Waits for the last event of a transfer. */
+async function outcome(transferId: string): Promise<string> {
+  const types = ['TransferCompleted', 'TransferFailed']
+  for await (const { type, data } of transferEvents.read(
+    store.subscribe({ stream: `transfer-${transferId}`, types }),
+  )) {
+    return type === 'TransferFailed' ? `failed: ${data.reason}` : 'completed'
+  }
+  throw new Error('the store was closed')
+}
+
+try {
+  const { accounts, transfers, manager } = transferManager(store)
+  for (const [accountId, owner, cents] of [
+    [1, 'Ada', 100],
+    [2, 'Grace', 0],
+    [3, 'Alan', 0],
+  ] as const) {
+    await accounts.execute(accountId, { type: 'Open', accountId, owner, cents })
+  }
+  await accounts.execute(3, { type: 'Close' })
+
+  const saga = await runReactor(store, manager)
+  for (const [transferId, to, cents] of [
+    ['t-1', 2, 30],
+    ['t-2', 2, 500],
+    ['t-3', 3, 20],
+  ] as const) {
+    await transfers.execute(transferId, { type: 'Request', transferId, from: 1, to, cents })
+    console.log(`${transferId}: ${cents} from Ada to ${to}: ${await outcome(transferId)}`)
+  }
+  await saga.stop()
+
+  const cents = await Promise.all(
+    [1, 2].map(async (id) => {
+      const { state } = await accounts.load(id)
+      return state.status === 'active' ? state.cents : 0
+    }),
+  )
+  console.log(`Ada has ${cents[0]}, Grace has ${cents[1]}`)
+
+  // Everything that goes back to the third request, in order: causation and correlation were set by the saga.
+  for await (const requested of store.readStream('transfer-t-3', { limit: 1 })) {
+    console.log(`  ${requested.stream}: ${requested.type}`)
+    for await (const { stream, type } of auditLog(store, { correlationId: requested.id })) {
+      console.log(`  ${stream}: ${type}`)
+    }
+  }
+} finally {
+  await store.close()
+  if (process.argv[2] === undefined) await rm(folder, { recursive: true })
+}
