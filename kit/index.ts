@@ -1,6 +1,6 @@
 /**
  * annals/kit: event sourcing over any event store. Typed events, aggregates in two styles, repositories, commands, snapshots,
- * projections.
+ * projections, replay.
  *
  * @module
  */
@@ -80,6 +80,8 @@ export {
   ProjectionHandlerError,
   ProjectionMovedError,
 } from './projection/errors.js'
+export { fileProjections } from './projection/file-projections.js'
+export { inlineProjections, type InlineOptions } from './projection/inline-projections.js'
 export { memoryProjections } from './projection/memory-projections.js'
 export {
   projection,
@@ -100,6 +102,7 @@ export {
 export type { FailurePolicy, ProjectionOptions, ProjectionStatus } from './projection/projection-options.js'
 export type { ProjectionRunner } from './projection/projection-runner.js'
 export { runProjection } from './projection/run-projection.js'
+export { sqliteProjections, type SqliteDatabase, type SqliteStatement } from './projection/sqlite-projections.js'
 export type { StoredTable } from './projection/stored-rows.js'
 export type {
   BuildDescription,
@@ -112,6 +115,7 @@ export type {
   RowChange,
 } from './projection/projection-store.js'
 export type { RebuildOptions } from './projection/rebuild.js'
+export { replay, type Replay, type ReplayOptions } from './replay.js'
 export { retryOnConflict, type RetryOptions } from './retry.js'
 export type { Snapshot, SnapshotKey, SnapshotOptions, SnapshotPolicy, SnapshotStore } from './snapshot.js'
 export { snapshotCache, type SnapshotCacheOptions } from './snapshot-cache.js'

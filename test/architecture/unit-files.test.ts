@@ -138,6 +138,8 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
     'error classes; test/kit/projection/projection-runner, projection-worker; test/docs/errors',
   'kit/projection/handler-calls.ts': 'test/kit/projection/projection-worker',
   'kit/projection/lease-keeper.ts': 'test/kit/projection/leases',
+  'kit/io/projection-files.ts': 'test/kit/projection/file-projections',
+  'kit/projection/projection-file.ts': 'test/kit/projection/file-projections',
   'kit/projection/projection-head.ts': 'test/kit/projection/projection-stores runs over all stores',
   'kit/projection/projection-options.ts': 'test/kit/projection/projection-runner',
   'kit/projection/projection-store.ts': 'types',
