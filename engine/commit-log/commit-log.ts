@@ -34,6 +34,8 @@ export interface CommitLogHooks<Owner> extends LogTailHooks {
   shape(id: number): ShapeDefinition
   /** Throws when this writer was fenced: called after each sync, before anything is acknowledged. */
   checkFence(): void
+  /** Returns why something failed: the error given, or that this writer was fenced. */
+  explain(error: AnnalsError): AnnalsError
   /** The group is committed: moves versions. `fileBytes[i]` is where event i's frame starts in the segment. */
   publish(group: PendingGroup<Owner>, segment: LogSegmentFile, byteShift: number): void
   /** The writer failed, for good. */
@@ -208,6 +210,11 @@ export class CommitLog<Owner> {
     else this.#tail.sync(this.writtenSequence, done)
   }
 
+  /** Makes the names of segments, and of what stands beside them, durable. */
+  syncNames(done: Done): void {
+    this.#tail.syncNames(done)
+  }
+
   /** A sync of relaxed appends failed. */
   failSync(error: NodeJS.ErrnoException): void {
     this.fail(failureOfSync(error))
@@ -216,7 +223,7 @@ export class CommitLog<Owner> {
   /** The writer cannot go on: rejects everything that waits. The first failure is kept. */
   fail(cause: AnnalsError): void {
     if (this.#failure !== undefined) return
-    const error = this.#explained(cause)
+    const error = this.#hooks.explain(cause)
     this.#failure = error
     const onItsWay = this.#inFlight
     const groups = [...this.#queue.splice(0), this.#collecting]
@@ -232,20 +239,10 @@ export class CommitLog<Owner> {
 
   /** The write of a group failed: those who wait for it hear why. */
   #failGroup(group: PendingGroup<Owner>, cause: AnnalsError): void {
-    const error = this.#explained(cause)
+    const error = this.#hooks.explain(cause)
     if (this.#inFlight === group) this.#inFlight = undefined
     for (const waiter of group.waiters) waiter.fail(error)
     this.fail(error)
-  }
-
-  /** Where a successor has the store, it has moved files under this writer's hands: whatever fails then, that is why. */
-  #explained(error: AnnalsError): AnnalsError {
-    try {
-      this.#hooks.checkFence()
-      return error
-    } catch (lost) {
-      return (lost as AnnalsError).code === 'ERR_LOCK_LOST' ? (lost as AnnalsError) : error
-    }
   }
 
   #groupFor(commit: Commit<Owner>): PendingGroup<Owner> {

@@ -4,6 +4,7 @@ import { logFileName } from '../format/names.js'
 import { IndexBuilder } from '../format/sparse-index.js'
 import { StreamTableBuilder } from '../format/stream-table.js'
 import type { Done, FileHandle, FileSystem } from '../io/file-system.js'
+import { SerialSync } from '../io/serial-sync.js'
 import { writeFully, writeFullySync } from '../io/transfer.js'
 import { ZeroAhead } from './zero-ahead.js'
 
@@ -51,11 +52,13 @@ export class LogSegmentFile {
   readonly #plain: FileHandle
   #through: FileHandle | undefined
   #zeros: ZeroAhead | undefined
-  #syncing = 0
+  readonly #synced: SerialSync
   /** Unsynced writes that are under way, and how many have begun: a sync covers those that had ended when it began. */
   #writing = 0
   #begun = 0
+  /** To be closed, and closed. */
   #closed = false
+  #gone = false
 
   private constructor(
     files: FileSystem,
@@ -70,6 +73,12 @@ export class LogSegmentFile {
     this.#files = files
     this.path = path
     this.#plain = plain
+    this.#synced = new SerialSync((done) =>
+      plain.sync((error) => {
+        done(error)
+        if (this.#closed) this.close()
+      }),
+    )
     this.base = base
     this.epoch = epoch
     this.sequence = sequence
@@ -146,12 +155,12 @@ export class LogSegmentFile {
       })
       return
     }
-    this.#zeros ??= new ZeroAhead(this.#plain, at, this.zeroLimit)
+    this.#zeros ??= new ZeroAhead(this.#plain, (synced) => this.#synced.run(synced), at, this.zeroLimit)
     this.#zeros.prepare(at + length)
     const through = (this.#through ??= this.#files.open(this.path, 'write-through'))
     this.#whenClear(at + length, () =>
       writeFully(through, source, start, length, at, (error) =>
-        error !== null || through.writesThrough ? finish(error) : this.#plain.sync(finish),
+        error !== null || through.writesThrough ? finish(error) : this.#synced.run(finish),
       ),
     )
   }
@@ -160,10 +169,7 @@ export class LogSegmentFile {
   sync(done: Done): void {
     if (!this.unsynced) return done(null)
     const begun = this.#writing === 0 ? this.#begun : -1
-    this.#syncing++
-    this.#plain.sync((error) => {
-      this.#syncing--
-      if (this.#closed) this.close()
+    this.#synced.run((error) => {
       const failure = error ?? this.#zeros?.failure ?? null
       if (failure === null && this.#begun === begun) this.unsynced = false
       done(failure)
@@ -184,7 +190,8 @@ export class LogSegmentFile {
   /** Gives the handles back, once no sync is under way on them. */
   close(): void {
     this.#closed = true
-    if (this.#syncing > 0) return
+    if (this.#synced.isBusy || this.#gone) return
+    this.#gone = true
     this.#through?.close()
     this.#plain.close()
   }

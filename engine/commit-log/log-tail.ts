@@ -1,4 +1,5 @@
 import type { Done, Environment } from '../io/file-system.js'
+import { SerialSync } from '../io/serial-sync.js'
 import { type LogLink, LogSegmentFile, type LogSegmentOptions } from './log-segment-file.js'
 
 export interface LogTailHooks {
@@ -33,6 +34,7 @@ export class LogTail {
   #relaxed = 0
   /** Full segments whose bytes a relaxed writer has not synced yet, oldest first. */
   readonly #unsyncedSegments: LogSegmentFile[] = []
+  readonly #names: SerialSync
 
   constructor(
     environment: Environment,
@@ -43,6 +45,7 @@ export class LogTail {
   ) {
     this.#environment = environment
     this.#directory = directory
+    this.#names = new SerialSync((done) => environment.files.syncDirectory(directory, done))
     this.#options = options
     this.#hooks = hooks
     this.#epoch = start.epoch
@@ -108,10 +111,15 @@ export class LogTail {
       })
     }
     if (segment.nameDurable) return done(null)
-    this.#environment.files.syncDirectory(this.#directory, (error) => {
+    this.syncNames((error) => {
       if (error === null) segment.nameDurable = true
       done(error)
     })
+  }
+
+  /** Makes the names in the folder durable. */
+  syncNames(done: Done): void {
+    this.#names.run(done)
   }
 
   /** Makes durable what relaxed groups left to the operating system. Groups below `written` are committed. */

@@ -1,4 +1,4 @@
-import type { FileHandle } from '../io/file-system.js'
+import type { Done, FileHandle } from '../io/file-system.js'
 import { writeFully } from '../io/transfer.js'
 
 const FIRST_STEP = 64 * 1024
@@ -13,6 +13,7 @@ const LAST_STEP = 4 * 1024 * 1024
  */
 export class ZeroAhead {
   readonly #handle: FileHandle
+  readonly #sync: (done: Done) => void
   readonly #limit: number
   #step = FIRST_STEP
   /** Zeros are durable up to here. */
@@ -26,9 +27,10 @@ export class ZeroAhead {
   #zeros: Buffer | undefined
 
   /** Writes no zeros beyond `limit`: cutting them off again when the segment is full would cost the disk more than they saved. */
-  constructor(handle: FileHandle, end: number, limit = Infinity) {
+  constructor(handle: FileHandle, sync: (done: Done) => void, end: number, limit = Infinity) {
     this.#limit = limit
     this.#handle = handle
+    this.#sync = sync
     this.#ready = end
   }
 
@@ -43,7 +45,7 @@ export class ZeroAhead {
     if (this.#zeros === undefined || this.#zeros.length < step) this.#zeros = Buffer.alloc(step)
     writeFully(this.#handle, this.#zeros, 0, step, from, (writeError) => {
       if (writeError !== null) return this.#finish(undefined)
-      this.#handle.sync((syncError) => {
+      this.#sync((syncError) => {
         this.failure = syncError ?? undefined
         this.#finish(syncError === null ? from + step : undefined)
       })

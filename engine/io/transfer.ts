@@ -109,6 +109,7 @@ export function readFileSync(files: FileSystem, path: string, limitBytes: number
  *
  * @param bytes Stay untouched by the caller until `done`.
  * @param temporaryName What the file is called until it is whole. Default: the name and `.tmp`.
+ * @param mayReplace Called just before the file gets its name; throws when it must not.
  */
 export function replaceFile(
   files: FileSystem,
@@ -117,6 +118,7 @@ export function replaceFile(
   bytes: Uint8Array,
   done: Done,
   temporaryName = `${name}.tmp`,
+  mayReplace?: () => void,
 ): void {
   const path = join(directory, name)
   const temporary = join(directory, temporaryName)
@@ -141,6 +143,7 @@ export function replaceFile(
   const put = () => {
     try {
       handle.close()
+      mayReplace?.()
       files.rename(temporary, path)
     } catch (error) {
       return fail(error as NodeJS.ErrnoException)

@@ -20,6 +20,12 @@ export interface WriterLock {
   check(): void
 
   /**
+   * Returns why something has failed: the error given or, when another writer has the store, ERR_LOCK_LOST. It has moved and changed files under
+   * this one's hands, and whatever this one then meets is a consequence of that. Never throws.
+   */
+  explain<Failure extends Error>(error: Failure): Failure | AnnalsError
+
+  /**
    * Gives the store to the next writer. Touches no lock that is not certainly its own, and nothing at all once there is a
    * newer epoch. Idempotent, never rejects.
    */
@@ -63,6 +69,15 @@ export class HeldWriterLock implements WriterLock {
     }
     if (this.#lost === undefined && !this.#holds()) this.#lose(undefined)
     if (this.#lost !== undefined) throw this.#lostError()
+  }
+
+  explain<Failure extends Error>(error: Failure): Failure | AnnalsError {
+    try {
+      this.check()
+      return error
+    } catch (lost) {
+      return lost instanceof AnnalsError && lost.code === 'ERR_LOCK_LOST' ? lost : error
+    }
   }
 
   release(): Promise<void> {

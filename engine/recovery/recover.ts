@@ -85,7 +85,7 @@ export function recover(
     sequence: redo.next.sequence,
     lastTimestamp: redo.lastTimestamp,
     settledPosition,
-    keyedFrom: checkpoint?.keyedFrom ?? redo.keyedFrom,
+    keyedFrom: keyedFromOf(checkpoint) ?? redo.keyedFrom,
     previous,
     resume: undefined,
     ends: new Map(redo.segments.map(({ segment, end }) => [segment.path, end])),
@@ -119,6 +119,12 @@ function redoFrom(
   const result = redo(read.checkpoint, shapes)
   if (read.checkpoint === undefined || !result.shapesDisputed) return { ...read, shapes, redo: result }
   return redoFrom({ checkpoint: undefined, lost: OTHER_SHAPES, loss: read.loss }, redo)
+}
+
+/** What lay behind the place of a checkpoint may have been lost since: reading the log from there tells. */
+export function keyedFromOf(checkpoint: Checkpoint | undefined): number | undefined {
+  const { keyedFrom = null, redo } = checkpoint ?? {}
+  return keyedFrom !== null && redo !== undefined && keyedFrom < redo.position ? keyedFrom : undefined
 }
 
 export function shapesOf(checkpoint: Checkpoint | undefined): ShapeTable {
@@ -242,7 +248,7 @@ function clean(
     sequence: redo.sequence,
     lastTimestamp,
     settledPosition,
-    keyedFrom: checkpoint.keyedFrom ?? undefined,
+    keyedFrom: keyedFromOf(checkpoint),
     previous: { previousBase: redo.base, previousEpoch: redo.epoch, previousEnd: redo.byte },
     resume: last !== undefined && free ? { segment: last, end: redo.byte } : undefined,
     ends: last === undefined ? new Map() : new Map([[last.path, redo.byte]]),

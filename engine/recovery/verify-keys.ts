@@ -61,6 +61,7 @@ export class KeyFileCheck {
     )
     this.#table = this.#covering.length > 0 ? new KeyTable() : undefined
     this.#collector = this.#table && new KeyCollector(this.#hasher, this.#table)
+    this.#end = base
   }
 
   event(window: Window, at: number, byte: number): void {

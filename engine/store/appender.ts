@@ -213,6 +213,7 @@ export class Appender {
   #assertWritable(): void {
     const { failure } = this.#log
     if (failure === undefined) return
+    if (failure.code === 'ERR_LOCK_LOST') throw failure // whoever noticed first: the answer is the same
     throw new AnnalsError(
       'ERR_WRITER_FAILED',
       `Cannot append: an earlier append failed (${failure.code}); open the store again to go on`,

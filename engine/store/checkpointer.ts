@@ -12,12 +12,15 @@ export class Checkpointer {
   readonly #storeId: Buffer
   /** A name of its own for each writer: one that was stopped and lost its lock must not rename what another is writing. */
   readonly #temporary: string
+  readonly #fence: () => void
   #writing: Promise<void> = Promise.resolve()
   written = 0
   /** The last write has failed: the next makes up for it. */
   owed = false
 
-  constructor(files: FileSystem, directory: string, storeId: Buffer, epoch: number) {
+  /** `fence` throws when this writer may write no more: what it believes is not what its successor has made of the store. */
+  constructor(files: FileSystem, directory: string, storeId: Buffer, epoch: number, fence: () => void) {
+    this.#fence = fence
     this.#files = files
     this.#directory = directory
     this.#storeId = storeId
@@ -61,7 +64,7 @@ export class Checkpointer {
           this.written++
           resolve()
         }
-        replaceFile(this.#files, this.#directory, CHECKPOINT_FILE, bytes, written, this.#temporary)
+        replaceFile(this.#files, this.#directory, CHECKPOINT_FILE, bytes, written, this.#temporary, this.#fence)
       })
     const written = this.#writing.then(write)
     this.#writing = written.catch(() => {})

@@ -91,6 +91,7 @@ export class FileEventStore implements EventStore {
       {
         shape: (id) => recovered.shapes.get(id)!,
         checkFence: () => parts.lock.check(),
+        explain: (error) => parts.lock.explain(error),
         publish: (group, segment, shift) => this.#publish(group, segment, shift),
         created: ({ base, epoch, path }) => recovered.directory.add({ base, epoch, path }),
         rolled: (full, next) => {
@@ -107,12 +108,14 @@ export class FileEventStore implements EventStore {
     unsettled.set(recovered.unsettled)
     /** What a writer that has taken over has written since is not what this one expects there: that is no damage. */
     const load = (key: StreamKey): StreamState => {
-      let state: StreamState | undefined
+      let state: StreamState
       try {
-        return (state = unsettled.load(key))
-      } finally {
-        if (state === undefined || state.damage !== undefined) parts.lock.check()
+        state = unsettled.load(key)
+      } catch (error) {
+        throw parts.lock.explain(error as Error)
       }
+      if (state.damage !== undefined) parts.lock.check()
+      return state
     }
     this.#catalog = new StreamCatalog(limits, (key) => {
       const state = load(key)

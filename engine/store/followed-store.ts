@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { LogDirectory, type LogSegment } from '../commit-log/log-directory.js'
+import { LogEnds } from '../commit-log/log-ends.js'
 import { LogIndexes, resumeLogIndex } from '../commit-log/log-index.js'
 import { WatermarkReader } from '../commit-log/watermark-file.js'
 import { asIoError, CorruptionError } from '../errors.js'
@@ -28,7 +29,7 @@ import { holdProcess } from '../io/machine.js'
 import { isSystemError } from '../io/system-error.js'
 import { readFileSync } from '../io/transfer.js'
 import { KeyIndex } from '../keys/key-index.js'
-import { type CheckpointReading, findCheckpoint, shapesOf, unsettledOf } from '../recovery/recover.js'
+import { type CheckpointReading, findCheckpoint, keyedFromOf, shapesOf, unsettledOf } from '../recovery/recover.js'
 import { ReadHandles } from '../segment/read-handles.js'
 import { Slabs } from '../segment/slabs.js'
 import { IndexCache } from '../streams/index-cache.js'
@@ -77,7 +78,7 @@ export class FollowedStore implements FollowHooks {
   readonly #collected = new Map<string, Collected>()
   #current: Collected | undefined
   /** How much counts of segments in the eyes of the key index: of the one that grows what counted when its files were looked for. */
-  readonly #keyedEnds = new Map<string, number>()
+  readonly #keyedEnds: LogEnds
   #checkpoint = ''
   /** Why nothing can be read any more; what the system reported last. */
   #failure: CorruptionError | undefined
@@ -121,6 +122,7 @@ export class FollowedStore implements FollowHooks {
     }
     // Whatever is forgotten is found again where it was.
     this.#catalog = new StreamCatalog(limits, load, () => true)
+    this.#keyedEnds = new LogEnds(this.handles, log, storeId)
     this.#keys = new KeyIndex({
       files,
       directory: log,
@@ -130,10 +132,10 @@ export class FollowedStore implements FollowHooks {
       cachedTables: limits.keyTables,
       distrusted: () => undefined, // the writer makes it again, and is asked for it at the next checkpoint
       position,
-      keyedFrom: checkpoint?.keyedFrom ?? undefined,
-      endOf: ({ path }) => this.#keyedEnds.get(path) ?? this.handles.get(path).size(),
+      keyedFrom: keyedFromOf(checkpoint),
+      endOf: (segment) => this.#keyedEnds.of(segment),
     })
-    if (redo !== undefined) this.#keyedEnds.set(log.beside(redo, '.log'), redo.byte)
+    if (redo !== undefined) this.#keyedEnds.set({ path: log.beside(redo, '.log') }, redo.byte)
     const decoder = new EventDecoder(new ValueDecoder(this.#shapes))
     this.reading = {
       catalog: this.#catalog,
@@ -285,7 +287,7 @@ export class FollowedStore implements FollowHooks {
 
   left(segment: LogSegment, byte: number, position: number): void {
     const { keyedFrom } = this.#keys
-    this.#keyedEnds.set(segment.path, byte)
+    this.#keyedEnds.set(segment, byte)
     const source =
       keyedFrom === undefined || keyedFrom >= position ? undefined : this.#keys.sourceOf([segment], position, 0)
     this.#keys.seal(segment, position, source)
@@ -309,7 +311,7 @@ export class FollowedStore implements FollowHooks {
   /** The index of a segment that is gone on in, as far as it counts. */
   #indexOf(segment: LogSegment): IndexBuilder {
     const { limits } = this.#settings
-    const end = this.#keyedEnds.get(segment.path) ?? HEADER_FIXED_BYTES
+    const end = this.#keyedEnds.known(segment) ?? HEADER_FIXED_BYTES
     if (end <= HEADER_FIXED_BYTES) return new IndexBuilder(limits.indexIntervalBytes)
     const { files } = this.#environment
     return resumeLogIndex(files, this.reading.log.directory, this.handles, segment, this.#storeId, limits, end)

@@ -1,4 +1,5 @@
 import type { LogSegment } from '../commit-log/log-directory.js'
+import { LogEnds } from '../commit-log/log-ends.js'
 import { CorruptionError } from '../errors.js'
 import { KeyBuilder } from '../keys/key-builder.js'
 import { WrongKeyFile } from '../keys/key-file-reader.js'
@@ -19,8 +20,7 @@ export class KeyKeeper {
   readonly index: KeyIndex
   readonly #parts: StoreParts
   readonly #builder: KeyBuilder
-  /** Bytes that count of segments; of others their size. */
-  readonly #ends: Map<string, number>
+  readonly #ends: LogEnds
   #soon: Timer | undefined
   #work: Promise<void> = Promise.resolve()
   #closing = false
@@ -29,8 +29,8 @@ export class KeyKeeper {
   constructor(parts: StoreParts, handles: ReadHandles) {
     this.#parts = parts
     const { environment, recovered, settings, storeId } = parts
-    this.#ends = new Map(recovered.ends)
-    const endOf = ({ path }: LogSegment): number => this.#ends.get(path) ?? handles.get(path).size()
+    this.#ends = new LogEnds(handles, recovered.directory, storeId, recovered.ends)
+    const endOf = (segment: LogSegment): number => this.#ends.of(segment)
     this.index = new KeyIndex({
       files: environment.files,
       directory: recovered.directory,
@@ -80,7 +80,7 @@ export class KeyKeeper {
   }
 
   async #seal(segment: LogSegment, bytes: number, end: number): Promise<void> {
-    this.#ends.set(segment.path, bytes)
+    this.#ends.set(segment, bytes)
     const { keyedFrom } = this.index
     if (keyedFrom === undefined || keyedFrom >= end) return this.index.seal(segment, end, undefined)
     const source = this.index.sourceOf([segment], end, 0)

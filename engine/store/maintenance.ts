@@ -86,7 +86,9 @@ export class Maintenance {
       fence: () => this.#fence(),
       failed: (error) => log.fail(failureOfSync(error)),
     })
-    this.#checkpointer = new Checkpointer(environment.files, parts.directory, parts.storeId, parts.lock.epoch)
+    this.#checkpointer = new Checkpointer(environment.files, parts.directory, parts.storeId, parts.lock.epoch, () =>
+      parts.lock.check(),
+    )
     const { previous } = recovered
     this.#redo = {
       base: previous.previousBase,
@@ -209,8 +211,7 @@ export class Maintenance {
 
   /** Makes the names in the log's folder durable. */
   #syncNames(): Promise<void> {
-    const { environment, logPath } = this.#m.parts
-    return completion((done) => environment.files.syncDirectory(logPath, done))
+    return completion((done) => this.#m.log.syncNames(done))
   }
 
   /** Cuts a segment to what counts and syncs it. */

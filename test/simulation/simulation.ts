@@ -2,7 +2,15 @@
  * A store in a world where nothing but a seed decides: what its callers do, in what order the disk answers, what fails, when it
  * crashes, and when another process takes the store. The model is a list of commits and three sets of their numbers.
  */
-import { AnnalsError, type FileEventStore, type StoredEvent, VersionConflictError } from '../../engine/index.js'
+import {
+  AnnalsError,
+  type AppendResult,
+  CommitIdReusedError,
+  type FileEventStore,
+  QueryConflictError,
+  type StoredEvent,
+  VersionConflictError,
+} from '../../engine/index.js'
 import type { Durability } from '../../engine/types/durability.js'
 import { CrashDisk } from '../support/crash-disk.js'
 import { openSession, type Session, STORE_PATH, TINY } from '../support/crash-workload.js'
@@ -11,8 +19,10 @@ import type { CrashMode } from '../support/disk-state.js'
 import { type Faults, FaultyFileSystem } from '../support/faulty-file-system.js'
 import { assertSettled, checkRecovery, checkStore, isEqual } from '../support/invariants.js'
 import { SeededRandom } from '../support/random.js'
+import { Follower } from './follower.js'
 
 const NAMES = ['a', 'b', 'account/1', 'Account/1', 'ü', '..', 'x'.repeat(200)]
+const TAGS = ['red', 'green', 'blue']
 const CODES = ['EIO', 'ENOSPC', 'EMFILE', 'EACCES', 'EROFS']
 
 /** What happened in one world. */
@@ -25,10 +35,17 @@ export interface Tally {
   faults: number
   takeovers: number
   pauses: number
+  /** Events that subscriptions were given, appends repeated by their ids, and decisions by query. */
+  followed: number
+  repeats: number
+  decisions: number
 }
 
 export function emptyTally(): Tally {
-  return { commits: 0, conflicts: 0, reads: 0, openings: 0, crashes: 0, faults: 0, takeovers: 0, pauses: 0 }
+  return {
+    ...{ commits: 0, conflicts: 0, reads: 0, openings: 0, crashes: 0, faults: 0, takeovers: 0, pauses: 0 },
+    ...{ followed: 0, repeats: 0, decisions: 0 },
+  }
 }
 
 /** Lives through one world. Throws what is wrong, with the seed and the last things that were done. */
@@ -58,6 +75,7 @@ interface Writer {
   readonly waiting: Set<Promise<void>>
   /** Something has failed: what it still rejects is no surprise. */
   faulty: boolean
+  readonly follower: Follower
 }
 
 class World {
@@ -73,6 +91,8 @@ class World {
   /** Versions that callers have been told. */
   readonly #versions = new Map<string, number>()
   readonly #asleep: Writer[] = []
+  /** The checkpoint of a subscriber that lives on from process to process. */
+  #checkpoint = 0
   #disk: CrashDisk
   #writer: Writer | undefined
   #processes = 0
@@ -116,7 +136,9 @@ class World {
     const random = this.#random
     const dice = random.below(100)
     if (dice < 38) return this.#append(writer, random.chance(0.5))
-    if (dice < 46) return this.#appendExpecting(writer)
+    if (dice < 43) return this.#appendExpecting(writer)
+    if (dice < 46) return this.#repeat(writer)
+    if (dice < 49) return this.#decide(writer)
     if (dice < 58) return this.#read(writer)
     if (dice < 66) return this.#turns(1 + random.below(8))
     if (dice < 72) {
@@ -137,7 +159,9 @@ class World {
     const number = ++this.#processes
     const hadCheckpoint = this.#disk.stat(`${STORE_PATH}/checkpoint`) !== undefined
     const session = await openSession(files, this.#seed, TINY, number)
+    const follower = new Follower(session.store, this.#checkpoint, (event) => this.#checkEvent(event))
     const writer = {
+      follower,
       session,
       number,
       files,
@@ -181,7 +205,8 @@ class World {
           : Array.from({ length: 2 + random.below(5) }, () => random.pick(NAMES))
     const durability = random.pick<Durability>(['fsync', 'fsync', 'fsync', 'interval', 'os'])
     this.#model.session = writer.number
-    const commit = this.#model.plan(streams, durability, random.chance(0.04) ? 3000 : undefined)
+    const textBytes = random.chance(0.04) ? 3000 : undefined
+    const commit = this.#model.plan(streams, durability, textBytes, this.#keys())
     this.#note(`append ${commit.number} (${streams.length}, ${durability})`)
     const settled: Promise<void> = this.#model
       .append(writer.session.store, commit)
@@ -218,6 +243,77 @@ class World {
       this.#wrong ??= new Error(`commit ${number} was refused for no reason: ${error.message}`)
     }
     this.#model.rejected(number, error)
+  }
+
+  /** An id for every third commit: now and then that of one which was lost, since nobody has it. Tags for every fourth. */
+  #keys(): { commitId?: string; tags?: string[] } {
+    const random = this.#random
+    const { commits } = this.#model
+    const taken = new Set(commits.map(({ number, keys }) => (this.#gone.has(number) ? undefined : keys?.commitId)))
+    const lost = [...this.#gone].map((number) => commits[number]!.keys?.commitId).filter((id) => !taken.has(id))
+    const commitId = random.chance(0.1) ? lost.at(-1) : `commit ${commits.length}`
+    return {
+      ...(random.chance(0.3) && commitId !== undefined ? { commitId } : {}),
+      ...(random.chance(0.25) ? { tags: [random.pick(TAGS)] } : {}),
+    }
+  }
+
+  /** A caller that does not know what became of a commit appends it again: it is there once. Another one does not get its id. */
+  async #repeat(writer: Writer): Promise<void> {
+    if (writer.faulty || writer.fenced) return this.#turns(1)
+    await this.#settled(writer)
+    if (this.#wrong !== undefined) return
+    const { store } = writer.session
+    const known = [...this.#required]
+      .map((number) => this.#model.commits[number]!)
+      .filter(({ keys }) => keys?.commitId !== undefined)
+    if (known.length === 0) return
+    const commit = this.#random.pick(known)
+    const { commitId } = commit.keys!
+    this.#note(`repeat ${commit.number}`)
+    this.tally.repeats++
+    const results = [await this.#model.append(store, commit)].flat() as AppendResult[]
+    if (!results.every(({ isRepeat }) => isRepeat)) throw new Error(`commit ${commit.number} was appended twice`)
+    try {
+      await store.append('a', [{ type: 'Other', data: null }], { commitId: commitId! })
+      throw new Error(`another commit got the id of ${commit.number}`)
+    } catch (error) {
+      if (!(error instanceof CommitIdReusedError)) throw error
+    }
+  }
+
+  /** Decides by what a query finds, which is what is there; then by what was there before the last of it, which is too late. */
+  async #decide(writer: Writer): Promise<void> {
+    if (writer.faulty || writer.fenced) return this.#turns(1)
+    await this.#settled(writer)
+    if (this.#wrong !== undefined) return
+    const { store } = writer.session
+    const tag = this.#random.pick(TAGS)
+    const query = { items: [{ tags: [tag] }] }
+    this.#note(`decide by ${tag}`)
+    this.tally.decisions++
+    const wanted: number[] = []
+    for await (const event of store.readAll()) {
+      const { commit, event: i } = event.data as { commit: number; event: number }
+      if (i === 0 && this.#model.commits[commit]!.keys?.tags?.includes(tag) === true) wanted.push(event.position)
+    }
+    const found: number[] = []
+    for await (const { position } of store.readAll({ query })) found.push(position)
+    if (!isEqual(found, wanted)) throw new Error(`${tag} is at ${found.join()} instead of ${wanted.join()}`)
+    const last = found.at(-1)
+    if (last !== undefined) {
+      try {
+        await store.append('a', [{ type: 'Other', data: null }], { failIfEventsMatch: query, after: last - 1 })
+        throw new Error(`a decision that overlooked position ${last} was accepted`)
+      } catch (error) {
+        if (!(error instanceof QueryConflictError) || error.position !== last) throw error
+      }
+    }
+    const name = this.#random.pick(NAMES)
+    this.#model.session = writer.number
+    const commit = this.#model.plan([name], 'fsync', undefined, { tags: [tag] })
+    await store.append(name, eventsOf(commit), { failIfEventsMatch: query, after: last ?? -1 })
+    this.#acknowledged(writer, commit)
   }
 
   /** With what the caller believes is the version: right, or too low. Nothing else is under way then, so it must be as expected. */
@@ -324,9 +420,22 @@ class World {
   }
 
   async #close(writer: Writer): Promise<void> {
+    if (!writer.faulty && !writer.fenced) {
+      await this.#settled(writer)
+      if (this.#wrong !== undefined) return
+      await writer.follower.caughtUp(writer.session.store.stats().events)
+    }
+    this.#stopFollowing(writer)
     await this.#attempt(writer, 'close', () => writer.session.store.close())
     await this.#settled(writer)
     if (this.#writer === writer) this.#writer = undefined
+  }
+
+  /** Its subscriber goes on in the next process. */
+  #stopFollowing({ follower }: Writer): void {
+    this.tally.followed += follower.seen
+    this.#checkpoint = Math.max(this.#checkpoint, follower.position)
+    follower.stop()
   }
 
   /** Another process opens the store; this one is stopped, or goes on and finds out. */
@@ -339,6 +448,7 @@ class World {
       writer.files.pause()
     }
     writer.faulty = true // what is refused while the other opens is no surprise
+    this.#stopFollowing(writer)
     const opening = this.#open()
     await opening
     writer.fenced = true
@@ -376,6 +486,7 @@ class World {
       onFailure: ({ kind, path }) => (kind === 'sync' && faults.short !== true ? this.#disk.lose(path) : undefined),
     })
     for (let i = 1 + random.below(6); i > 0; i--) await this.#act2(writer)
+    this.#stopFollowing(writer)
     await this.#attempt(writer, 'close', () => writer.session.store.close())
     writer.files.setFaults()
     await this.#settled(writer)
@@ -400,6 +511,7 @@ class World {
       later: (callback) => this.#later(callback),
     })
     const dead = this.#writer === undefined ? this.#asleep : [...this.#asleep, this.#writer]
+    if (this.#writer !== undefined) this.#stopFollowing(this.#writer)
     for (const writer of dead) {
       writer.files.freeze()
       writer.files.release()
@@ -410,6 +522,7 @@ class World {
     this.#writer = undefined
     this.#disk = disk
     if (mode === 'kill' || mode === 'torn') return
+    this.#checkpoint = 0 // it may have seen relaxed ones that are gone, and begins again
     for (const number of this.#required) if (!this.#durable.has(number)) this.#required.delete(number)
   }
 

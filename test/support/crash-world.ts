@@ -12,6 +12,14 @@ export interface Commit {
   readonly streams: readonly string[]
   /** Bytes of the text in its first event. Default: a few. */
   readonly textBytes?: number | undefined
+  readonly keys?: CommitKeys | undefined
+}
+
+/** What a commit can be found by. */
+export interface CommitKeys {
+  readonly commitId?: string | undefined
+  /** Tags of its first event. */
+  readonly tags?: readonly string[] | undefined
 }
 
 /** What a test has asked for, and so what a store may hold: each session a beginning of its commits, and nothing else. */
@@ -34,8 +42,8 @@ export class CrashWorld {
   }
 
   /** Registers the next commit: its number, and the stream of each of its events. */
-  plan(streams: readonly string[], durability: Durability, textBytes?: number): Commit {
-    const commit = { number: this.commits.length, session: this.session, durability, streams, textBytes }
+  plan(streams: readonly string[], durability: Durability, textBytes?: number, keys?: CommitKeys): Commit {
+    const commit = { number: this.commits.length, session: this.session, durability, streams, textBytes, keys }
     this.commits.push(commit)
     for (const name of streams) this.streams.add(name)
     return commit
@@ -58,10 +66,11 @@ export class CrashWorld {
       if (last?.stream === stream) last.events.push(events[i]!)
       else entries.push({ stream, events: [events[i]!] })
     }
-    const { durability } = commit
+    const { durability, keys } = commit
+    const options = { durability, ...(keys?.commitId === undefined ? {} : { commitId: keys.commitId }) }
     return entries.length === 1
-      ? store.append(entries[0]!.stream, entries[0]!.events, { durability })
-      : store.appendMany(entries, { durability })
+      ? store.append(entries[0]!.stream, entries[0]!.events, options)
+      : store.appendMany(entries, options)
   }
 
   /** Reads everything and compares, as `checkStore` does. */
@@ -79,11 +88,12 @@ export function eventsOf(commit: Commit): readonly NewEvent[] {
   return events
 }
 
-function eventOf({ number, session, streams, textBytes }: Commit, i: number): NewEvent {
+function eventOf({ number, session, streams, textBytes, keys }: Commit, i: number): NewEvent {
   const random = new SeededRandom(number * 1000 + i)
   const length = i === 0 && textBytes !== undefined ? textBytes : random.chance(0.05) ? 1500 : random.below(80)
   const data = { commit: number, event: i, of: streams.length, session, text: 'x'.repeat(length) }
   // Several sets of keys, some of them rare: shapes are learned, defined, and defined again in other segments.
   const more = number % 7 === 0 ? { [`key${number % 3}`]: number, list: [i, { deep: data.text.length }] } : {}
-  return { type: `Type${number % 3}`, data: { ...data, ...more } }
+  const tags = i === 0 ? keys?.tags : undefined
+  return { type: `Type${number % 3}`, data: { ...data, ...more }, ...(tags === undefined ? {} : { tags }) }
 }

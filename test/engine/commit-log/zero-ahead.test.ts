@@ -6,7 +6,7 @@ import { FaultyFileSystem, type Faults } from '../../support/faulty-file-system.
 function setUp(faults: Faults = {}) {
   const files = new FaultyFileSystem(new MemoryFileSystem(), faults).record()
   const handle = files.open('/log', 'create')
-  const zeros = new ZeroAhead(handle, 100)
+  const zeros = new ZeroAhead(handle, (done) => handle.sync(done), 100)
   const stopped = (): Promise<void> => new Promise((resolve) => zeros.stop(resolve))
   return { files, handle, zeros, stopped }
 }

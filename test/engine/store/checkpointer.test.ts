@@ -15,7 +15,11 @@ const state = (position: number): Checkpoint => ({
   shapes: [],
 })
 
-function setUp(): { files: FaultyFileSystem; checkpointer: Checkpointer; stands: () => number | undefined } {
+function setUp(fence: () => void = () => undefined): {
+  files: FaultyFileSystem
+  checkpointer: Checkpointer
+  stands: () => number | undefined
+} {
   const files = new FaultyFileSystem(new MemoryFileSystem())
   files.makeDirectories('/store')
   const stands = (): number | undefined => {
@@ -23,7 +27,7 @@ function setUp(): { files: FaultyFileSystem; checkpointer: Checkpointer; stands:
     const verdict = bytes && decodeCheckpoint(bytes, ID)
     return verdict?.kind === 'checkpoint' ? verdict.checkpoint.settledPosition : undefined
   }
-  return { files, checkpointer: new Checkpointer(files, '/store', ID, 3), stands }
+  return { files, checkpointer: new Checkpointer(files, '/store', ID, 3, fence), stands }
 }
 
 t.test('[fault 10] writes are done one after another, each whole, synced before it has its name', async (t) => {
@@ -41,6 +45,21 @@ t.test('[fault 10] writes are done one after another, each whole, synced before 
   const kinds = files.trace!.map(({ kind }) => kind).filter((kind) => /write|sync|rename|syncDirectory/.test(kind))
   const each = ['write', 'sync', 'rename', 'syncDirectory']
   t.same(kinds, [...each, ...each, ...each])
+  t.same(files.list('/store'), ['checkpoint'])
+})
+
+t.test('[F4] [fault 71] a writer that has lost the store leaves the checkpoint of its successor alone', async (t) => {
+  let lost = false
+  const { files, checkpointer, stands } = setUp(() => {
+    if (lost) throw new Error('lost')
+  })
+  await checkpointer.write(() => state(1))
+  lost = true
+  await t.rejects(
+    checkpointer.tryWrite(() => state(2)),
+    { message: 'lost' },
+  )
+  t.equal(stands(), 1)
   t.same(files.list('/store'), ['checkpoint'])
 })
 
