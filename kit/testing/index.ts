@@ -13,6 +13,8 @@ export {
   type ReadFault,
 } from './faulty-store.js'
 export { givenProcess, type GivenInput, type GivenProcess, type ProcessOutcome } from './given-process.js'
+export { givenProjection, type GivenProjection, type ProjectedEvent } from './given-projection.js'
+export { goldenEvents, type GoldenOptions, readGoldenEvents } from './golden-events.js'
 export {
   type AggregateEvent,
   given,

@@ -54,7 +54,8 @@ function withTitle(title: string, work: () => void): void {
   }
 }
 
-function fail(message: string, cause?: unknown): assert.AssertionError {
+/** Makes the error of a test that has failed. */
+export function fail(message: string, cause?: unknown): assert.AssertionError {
   const error = new assert.AssertionError({ message })
   return Object.assign(error, cause === undefined ? {} : { cause })
 }

@@ -43,7 +43,7 @@ const PURE_BUILTINS = [
 ]
 
 /** Only these files open files: that of the engine, and that of the kit, which knows nothing of the engine's. */
-const FILE_SYSTEMS = ['engine/io/node-file-system.ts', 'kit/io/projection-files.ts']
+const FILE_SYSTEMS = ['engine/io/node-file-system.ts', 'kit/io/projection-files.ts', 'kit/io/text-files.ts']
 
 /** Behind these doors are files, clock, randomness, timers and process. */
 const DOORS = ['engine/io/', 'kit/io/']

@@ -126,6 +126,7 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'kit/errors.ts': 'error classes; test/kit/event-registry, repository; test/docs/errors',
   'kit/known-commit.ts': 'test/kit/command-handler',
   'kit/index.ts': 'exports; test/package, test/types',
+  'kit/io/text-files.ts': 'test/kit/testing/golden-events',
   'kit/reactor/errors.ts': 'error classes; test/kit/reactor/reactor-runner, test/docs/errors',
   'kit/reactor/reactions.ts': 'test/kit/reactor/reactor-runner, process-manager',
   'kit/reactor/reactor-log.ts': 'test/kit/reactor/reactor-runner',

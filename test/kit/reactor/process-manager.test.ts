@@ -172,6 +172,31 @@ t.test('processes are told apart, remember, and ignore what is none of theirs', 
   t.equal((await store.streamInfo('counting-odd')).version, 3)
 })
 
+t.test('what makes good for a refusal is done before what was planned behind it', async (t) => {
+  await using store = await openMemoryStore()
+  const executed: string[] = []
+  const planned: Process<number, never, string> = {
+    ...counting,
+    react: (input) => ((input as { type: string }).type === 'CommandRefused' ? ['repair'] : ['bad', 'after']),
+  }
+  const manager = processManager({
+    name: 'planned',
+    events: noteEvents,
+    store,
+    processOf: () => 'p',
+    process: planned,
+    execute: (command) => {
+      executed.push(command)
+      if (command === 'bad') throw new Error('no')
+    },
+    isRefusal: () => true,
+  })
+  await using running = await runReactor(store, manager)
+  const { position } = await store.append('notes', notes(1))
+  await running.whenProcessed(position)
+  t.same(executed, ['bad', 'repair', 'after'])
+})
+
 t.test('what processes may not do is an error with a name and a place', async (t) => {
   const failing = async (changes: object, message: RegExp): Promise<void> => {
     await using store = await openMemoryStore()
