@@ -2,19 +2,29 @@
  * Following: how long after an append its subscriber has the event, what catching up costs beside a plain scan, and what a thousand idle
  * subscriptions cost the appends. All figures are of one run; the first is to be read beside the sync of the same run.
  */
+import { fork } from 'node:child_process'
+import { on, once } from 'node:events'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { openEventStore, type StoredEvent, type Subscription } from '../../engine/index.js'
 import { sizeOf } from '../data-sets.js'
 import { alternate, check, latency, median, ratioOf } from '../measure.js'
+import type { Followed } from '../processes/follow.js'
 import { appendLoops, Plan } from '../plan.js'
 import type { Context, Result, Workload } from '../workload.js'
 
 const IDLE = 1000
 const BATCH = 1000
+const FOLLOW = fileURLToPath(new URL('../processes/follow.js', import.meta.url))
 
 export const subscribe: Workload = {
   needs: ['small-one'],
-  run: async (context) => [...(await delay(context)), ...(await catchUp(context)), ...(await idle(context))],
+  run: async (context) => [
+    ...(await delay(context)),
+    await otherProcess(context),
+    ...(await catchUp(context)),
+    ...(await idle(context)),
+  ],
 }
 
 /** One append in flight; its subscriber follows the stream, the category or everything. */
@@ -69,6 +79,53 @@ async function delay({ folder, quick }: Context): Promise<Result[]> {
     })
   }
   return results
+}
+
+/** One append in flight; a subscriber in another process follows everything. Raw: the same appends while nobody follows. */
+async function otherProcess({ folder, quick }: Context): Promise<Result> {
+  const appends = quick ? 20 : 2000
+  const directory = join(folder, 'other-process')
+  await using store = await openEventStore(directory)
+  const plan = new Plan(1)
+  const alone: number[] = []
+  for (let n = 0; n < appends; n++) {
+    const begun = process.hrtime.bigint()
+    await store.append(plan.stream(n), [plan.event(n)])
+    alone.push(Number(process.hrtime.bigint() - begun) / 1e6)
+  }
+  const follower = fork(FOLLOW, [directory])
+  const arrivals = on(follower, 'message') as AsyncIterableIterator<['ready' | Followed]>
+  const next = async (): Promise<Followed> => ((await arrivals.next()).value as [Followed])[0]
+  try {
+    await arrivals.next()
+    for (let n = 0; n < appends; n++) await next()
+    const [fromCall, fromCommit, followed]: number[][] = [[], [], []]
+    for (let n = appends; n < 2 * appends; n++) {
+      const begun = process.hrtime.bigint()
+      await store.append(plan.stream(n), [plan.event(n)])
+      const resolved = process.hrtime.bigint()
+      const { position, arrived } = await next()
+      check(position === n, `position ${position} instead of ${n}`)
+      fromCall!.push(Number(BigInt(arrived) - begun) / 1e6)
+      fromCommit!.push(Number(BigInt(arrived) - resolved) / 1e6)
+      followed!.push(Number(resolved - begun) / 1e6)
+    }
+    const ended = once(follower, 'exit')
+    follower.send('stop')
+    await ended
+    const after = latency(fromCommit!)
+    const { sync } = store.stats()
+    return {
+      name: 'subscribe, another process',
+      eventsPerSecond: 1000 / median(followed!),
+      rawPerSecond: 1000 / median(alone),
+      ratio: median(alone) / median(followed!),
+      ...latency(fromCall!),
+      note: `after the append has resolved: p50 ${after.p50Us.toFixed(0)} µs, p99 ${after.p99Us.toFixed(0)} µs; sync p50 ${(sync.p50 * 1000).toFixed(0)} µs; the ratio is that of the appends to appends that nobody follows`,
+    }
+  } finally {
+    follower.kill()
+  }
 }
 
 /** Raw: `readAll` of the same store. */
