@@ -7,14 +7,15 @@ import type { Invariant } from './invariants.js'
 import type { RecordCheck } from './verify-event.js'
 
 export interface VerifyProgress {
+  /** Never less than before, and at the end as many as there are: what need not be read of a file counts when it was looked at. */
   readonly bytesRead: number
   readonly totalBytes: number
 }
 
 /** Milliseconds of work between two turns of the event loop. */
 const SLICE_MS = 8
-/** Bytes between two calls of the progress callback. */
-const REPORT_BYTES = 4 * 1024 * 1024
+/** Bytes between two calls of the progress callback; of a small store a hundredth. */
+const REPORT_BYTES = 1024 * 1024
 
 /** Lets everything else in this process go on, ends when asked to, and tells how far the reading has come. */
 export class Pace {
@@ -22,7 +23,11 @@ export class Pace {
   readonly #signal: AbortSignal | undefined
   readonly #report: ((progress: VerifyProgress) => void) | undefined
   #sliceEnd: number
-  #reported = 0
+  #reported = -1
+  /** How far the files have come that were begun, and what they have together. */
+  #done = 0
+  #begun = 0
+  /** Bytes that were read. */
   bytes = 0
   files = 0
   totalBytes = 0
@@ -38,10 +43,26 @@ export class Pace {
     this.#sliceEnd = environment.elapsed() + SLICE_MS
   }
 
+  /** Begins to read a file of this size, those before it being done with. */
+  begin(size: number): void {
+    this.files++
+    this.#done = this.#begun
+    this.#begun += size
+  }
+
+  /** Counts a file of this size that was read at once, also amid another; `bytes` of it were read. */
+  whole(size: number, bytes = size): void {
+    this.files++
+    this.bytes += bytes
+    this.#done += size
+    this.#begun += size
+  }
+
   /** Counts bytes read. Returns a promise to wait for when others should have their turn. Throws the signal's reason. */
   spend(bytes: number): Promise<void> | undefined {
     this.bytes += bytes
-    if (this.bytes - this.#reported >= REPORT_BYTES) this.report()
+    this.#done = Math.min(this.#begun, this.#done + bytes)
+    if (this.#done - this.#reported >= Math.min(REPORT_BYTES, this.totalBytes / 100)) this.#tell(this.#done)
     if (this.#environment.elapsed() < this.#sliceEnd) return undefined
     this.#signal?.throwIfAborted()
     return new Promise((resolve) =>
@@ -52,9 +73,17 @@ export class Pace {
     )
   }
 
-  report(): void {
-    this.#reported = this.bytes
-    this.#report?.({ bytesRead: this.bytes, totalBytes: Math.max(this.bytes, this.totalBytes) })
+  /** Everything was looked at. */
+  finish(): void {
+    this.#tell(Infinity)
+  }
+
+  #tell(done: number): void {
+    const { totalBytes } = this
+    const bytesRead = Math.min(done, totalBytes)
+    if (bytesRead <= this.#reported) return
+    this.#reported = bytesRead
+    this.#report?.({ bytesRead, totalBytes })
   }
 }
 

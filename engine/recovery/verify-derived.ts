@@ -55,7 +55,7 @@ export class LogDerived {
     const bytes = readDerived(this.#context, this.#directory.beside(segment, '.idx'))
     this.#index = bytes && new IndexCheck(bytes, encodeLogIndex(storeId, segment, []), limits.indexIntervalBytes)
     const table = environment.files.stat(this.#directory.beside(segment, '.tab'))
-    if (table !== undefined) pace.files++
+    if (table !== undefined) pace.whole(table.size, 0)
     const wanted = table !== undefined || this.#needsTable(segment)
     this.#keys.segment(segment)
     this.#table = wanted ? { all: new StreamTableBuilder(), needed: new StreamTableBuilder() } : undefined
@@ -213,8 +213,7 @@ export function readDerived(context: VerifyContext, path: string): Buffer | unde
   try {
     const bytes = readFileSync(context.environment.files, path, MAX_INDEX_BYTES)
     if (bytes !== undefined) {
-      context.pace.files++
-      context.pace.bytes += bytes.length
+      context.pace.whole(bytes.length)
     }
     return bytes
   } catch {

@@ -61,7 +61,7 @@ export class LogVerifier {
     const handle = files.open(segment.path, 'read')
     try {
       this.#context.records.beginFile()
-      this.#context.pace.files++
+      this.#context.pace.begin(handle.size())
       const head = readLogHead(handle, segment, this.#context.storeId)
       const successor = later && this.#successor(segment, later)
       const wrong = head.wrong === undefined ? undefined : this.#headerWrong(segment, head.wrong, handle.size())

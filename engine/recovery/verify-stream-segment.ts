@@ -60,9 +60,9 @@ export class StreamSegmentVerifier {
     const file = join(streamsPath, streamFileName(segment.path, segment.base, '.seg'))
     const handle = environment.files.open(file, 'read')
     try {
-      pace.files++
       records.beginFile()
       const size = handle.size()
+      pace.begin(size)
       const head = this.#head(handle, segment, file)
       const pause = pace.spend(Math.min(size, HEADER_FIXED_BYTES))
       if (pause !== undefined) await pause

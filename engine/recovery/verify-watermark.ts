@@ -16,8 +16,7 @@ export function checkWatermark(context: VerifyContext, directory: string): void 
     if (bytes === undefined) return
     const fault = faultOfWatermark(bytes, storeId)
     if (fault !== undefined && look < LOOKS) continue
-    pace.files++
-    pace.bytes += bytes.length
+    pace.whole(bytes.length)
     if (fault !== undefined) report(context, 'derived', 'I12', path, fault, 'the watermark is damaged')
     return
   }

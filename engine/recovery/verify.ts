@@ -76,7 +76,7 @@ export async function verify(
   checkEpochs(context, directory)
   checkWatermark(context, directory)
   const events = await compare(context, directory, options.openSince !== undefined)
-  pace.report()
+  pace.finish()
   return {
     ok: findings.damage === 0,
     findings: findings.all,
@@ -152,8 +152,7 @@ function checkEpochs({ environment, findings, pace }: VerifyContext, directory: 
   for (const name of listOf(files, join(directory, 'epoch'))) {
     const path = join(directory, 'epoch', name)
     const bytes = readFileSync(files, path, MAX_HOME_BYTES)
-    pace.files++
-    pace.bytes += bytes?.length ?? 0
+    pace.whole(bytes?.length ?? 0)
     if (bytes === undefined || bytes.length === 0) continue // gone, or a crash came before it was written
     const verdict = parseEpochFile(bytes)
     const right = verdict.kind === 'holder' && verdict.holder.epoch === Number(name)
@@ -222,8 +221,7 @@ function readCheckpoint(
     const hasLog = listOf(files, join(directory, 'log')).some((name) => parseLogFileName(name)?.suffix === '.log')
     return hasLog ? wrong('the checkpoint is missing') : undefined
   }
-  pace.files++
-  pace.bytes += bytes.length
+  pace.whole(bytes.length)
   const verdict = decodeCheckpoint(bytes, storeId)
   if (verdict.kind === 'version') {
     return wrong(`the checkpoint needs format version ${verdict.readVersion}, this annals reads version 1`)
@@ -244,10 +242,11 @@ function noteForeign(context: VerifyContext, directory: string): void {
   }
 }
 
-/** Bytes of all files that will be read. */
+/** Bytes of all files that will be looked at. */
 function sizeOf(files: FileSystem, directory: string): number {
   let total = 0
-  const folders = [join(directory, 'log'), join(directory, 'streams')]
+  const folders = ['log', 'streams', 'epoch'].map((name) => join(directory, name))
+  for (const name of [CHECKPOINT_FILE, WATERMARK_FILE]) total += files.stat(join(directory, name))?.size ?? 0
   for (let folder = folders.pop(); folder !== undefined; folder = folders.pop()) {
     for (const name of listOf(files, folder)) {
       const path = join(folder, name)

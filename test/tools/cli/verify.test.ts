@@ -85,8 +85,15 @@ t.test('on a terminal it shows how far it has come, and takes that away', async 
   writeImage(cwd, await sampleStore())
   const { stdout, stderr } = await annalsHere(['verify', 'data'], cwd, { isTerminal: true })
   t.match(stdout, '\u001b[32msound', 'in colour')
-  // eslint-disable-next-line no-control-regex -- they are what this is about
-  t.match(stderr, /^\r\u001b\[Kverify +\d+% {2}[\d.]+ KiB of [\d.]+ KiB.*\r\u001b\[K$/)
+  const shown = stderr.split('\r\u001b[K')
+  t.same([shown[0], shown.at(-1)], ['', ''], 'on one line, which is taken away')
+  for (const line of shown.slice(1, -1)) t.match(line, /^verify +\d+% {2}[\d.]+ (?:KiB|B) of [\d.]+ KiB/)
+  const percents = shown.slice(1, -1).map((line) => Number(/\d+/.exec(line)![0]))
+  t.same(
+    percents,
+    [...percents].sort((a, b) => a - b),
+  )
+  t.equal(percents.at(-1), 100, 'to the end')
 })
 
 t.test('Ctrl-C ends it without a word', async (t) => {
