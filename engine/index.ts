@@ -4,6 +4,7 @@
  * @module
  */
 import { type FileInspection, inspectFile as inspect } from './inspect/inspect-file.js'
+import { listSegments as list, type SegmentFile } from './inspect/list-segments.js'
 import { memoryEnvironment } from './io/memory-environment.js'
 import { nodeEnvironment } from './io/node-environment.js'
 import type { FileEventStore } from './store/file-event-store.js'
@@ -40,6 +41,7 @@ export {
 export type { Field, FieldRole } from './inspect/fields.js'
 export type { FileInspection } from './inspect/inspect-file.js'
 export { InspectionSummary, type JudgedProblem } from './inspect/inspection-summary.js'
+export type { SegmentFile } from './inspect/list-segments.js'
 export type { InspectedItem, InspectedProblem, InspectedRecord, RecordKind } from './inspect/records.js'
 export type { Durability } from './types/durability.js'
 export type { ExpectedVersion, NewEvent, StoredEvent } from './types/event.js'
@@ -131,4 +133,17 @@ export function repairStore(directory: string, options: RepairOptions = {}): Pro
  */
 export function inspectFile(path: string): FileInspection {
   return inspect(nodeEnvironment(), path)
+}
+
+/**
+ * Lists the log segments of a store, and then its stream segments; with `stream`, those of one stream. Reads names and sizes only: what
+ * is in a file `inspectFile` tells. Takes no lock; the store may be open, or damaged.
+ *
+ * @throws AnnalsError ERR_NOT_FOUND, ERR_NOT_A_STORE, ERR_INVALID_NAME; what the system reports when a folder cannot be read
+ */
+export function listSegments(
+  directory: string,
+  options: { readonly stream?: string | undefined } = {},
+): Iterable<SegmentFile> {
+  return list(nodeEnvironment(), directory, options.stream)
 }

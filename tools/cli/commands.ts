@@ -6,6 +6,7 @@ import { inspect } from './commands/inspect.js'
 import { log } from './commands/log.js'
 import { ls } from './commands/ls.js'
 import { repair } from './commands/repair.js'
+import { segments } from './commands/segments.js'
 import { show } from './commands/show.js'
 import { tail } from './commands/tail.js'
 import { verify } from './commands/verify.js'
@@ -17,6 +18,7 @@ export const commands: readonly Command[] = [
   tail,
   show,
   log,
+  segments,
   inspect,
   verify,
   repair,
