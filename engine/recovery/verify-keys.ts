@@ -45,7 +45,7 @@ export class KeyFileCheck {
       if (named === undefined) continue
       const path = join(directory.path, name)
       const file = KeyFile.open(path, storeId, this.#handles, cache)
-      pace.whole(environment.files.stat(path)?.size ?? 0, 0)
+      pace.files++
       if (file === undefined || !isWhole(file)) {
         if (environment.files.stat(path) !== undefined) this.#report(path, 'I11', 'the key file is damaged')
       } else if (file.head.segments[0]!.base !== named.base || file.head.segments[0]!.epoch !== named.epoch) {

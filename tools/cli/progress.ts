@@ -29,7 +29,7 @@ export class Progress {
   /** So many bytes of so many are done; undefined where nobody knows of how many. `more` is said behind it. */
   show(done: number, total: number | undefined, more?: () => string): void {
     const now = this.#now()
-    if (!this.#output.isTerminal || (now - this.#shown < EVERY_MS && done < total)) return
+    if (!this.#output.isTerminal || (now - this.#shown < EVERY_MS && done !== total)) return
     this.#shown = now
     const spent = now - this.#begun
     const parts: string[] = []

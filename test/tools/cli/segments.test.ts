@@ -66,7 +66,7 @@ t.test('[L1] several segments of each kind: all events are in both copies, in se
     for (const [stream, events] of streams) {
       const own = rows.filter((row) => row.stream === stream)
       t.equal(own.at(-1)!.base + own.at(-1)!.events, events.length, stream)
-      t.same(own, (await jsonLines(cwd, ['segments', '--json', 'data', stream])))
+      t.same(own, await jsonLines(cwd, ['segments', '--json', 'data', stream]))
     }
   }
 })
