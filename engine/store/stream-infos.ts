@@ -115,9 +115,14 @@ export class StreamInfos {
     return verdict.header.name.toString('utf8')
   }
 
-  #files({ key, bases, last }: StreamState): { readonly bytes: number; readonly segments: number } {
+  #files({ key, version, bases, last }: StreamState): { readonly bytes: number; readonly segments: number } {
     const { directory } = this.#parts.streams
     let bytes = 0
+    if (bases.length === 0 && version > 0) {
+      // Beside a writer, files are not read before they are settled; they are there all the same.
+      const found = directory.files.stat(directory.segmentPath(key, 0))
+      return { bytes: found?.size ?? 0, segments: found === undefined ? 0 : 1 }
+    }
     for (const base of bases) {
       bytes += base === last?.base ? last.bytes : (directory.files.stat(directory.segmentPath(key, base))?.size ?? 0)
     }

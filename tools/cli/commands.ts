@@ -8,6 +8,7 @@ import { ls } from './commands/ls.js'
 import { repair } from './commands/repair.js'
 import { segments } from './commands/segments.js'
 import { show } from './commands/show.js'
+import { stat } from './commands/stat.js'
 import { tail } from './commands/tail.js'
 import { verify } from './commands/verify.js'
 
@@ -17,6 +18,7 @@ export const commands: readonly Command[] = [
   cat,
   tail,
   show,
+  stat,
   log,
   segments,
   inspect,

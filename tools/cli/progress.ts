@@ -11,13 +11,15 @@ export class Progress {
   readonly #output: Output
   readonly #what: string
   readonly #now: () => number
+  readonly #say: (amount: number) => string
   readonly #begun: number
   #shown = -Infinity
 
-  constructor(output: Output, what: string, now: () => number = () => performance.now()) {
+  constructor(output: Output, what: string, now = (): number => performance.now(), say = bytes) {
     this.#output = output
     this.#what = what
     this.#now = now
+    this.#say = say
     this.#begun = now()
   }
 
@@ -26,20 +28,20 @@ export class Progress {
     return this.#now() - this.#begun
   }
 
-  /** So many bytes of so many are done; undefined where nobody knows of how many. `more` is said behind it. */
+  /** So many bytes, or what `say` counts, of so many are done; undefined where nobody knows of how many. `more` is said behind it. */
   show(done: number, total: number | undefined, more?: () => string): void {
     const now = this.#now()
     if (!this.#output.isTerminal || (now - this.#shown < EVERY_MS && done !== total)) return
     this.#shown = now
     const spent = now - this.#begun
     const parts: string[] = []
-    if (total === undefined) parts.push(this.#what, bytes(done))
+    if (total === undefined) parts.push(this.#what, this.#say(done))
     else {
       const percent = total === 0 ? 100 : Math.floor((100 * done) / total)
-      parts.push(`${this.#what} ${String(percent).padStart(3)}%`, `${bytes(done)} of ${bytes(total)}`)
+      parts.push(`${this.#what} ${String(percent).padStart(3)}%`, `${this.#say(done)} of ${this.#say(total)}`)
     }
     if (spent >= RATE_AFTER_MS && done > 0) {
-      parts.push(`${bytes((1000 * done) / spent)}/s`)
+      parts.push(`${this.#say((1000 * done) / spent)}/s`)
       if (total !== undefined) parts.push(`${duration((spent * Math.max(0, total - done)) / done)} left`)
     }
     if (more !== undefined) parts.push(more())
