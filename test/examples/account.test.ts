@@ -1,18 +1,13 @@
-import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { given, givenAggregate } from '../../kit/testing/index.js'
 import { Account } from '../../examples/account/account.js'
 import { accountDecider, type AccountCommand } from '../../examples/account/account-decider.js'
 import { AccountError, type AccountEvent } from '../../examples/account/events.js'
+import { runExample } from './run-example.js'
 
 t.test('[X4] the tutorial runs from end to end', (t) => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['build/examples/account/demo.js'], {
-    encoding: 'utf8',
-    timeout: 60_000,
-  })
-  t.same({ status, stderr }, { status: 0, stderr: '' })
   t.equal(
-    stdout,
+    runExample(t, 'account'),
     `Ada has 130.00
 refused: AccountError: Insufficient funds
 after the transfer: 100.00 and 30.00

@@ -1,16 +1,11 @@
-import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { transferSaga } from '../../examples/transfer-saga/transfers.js'
 import { givenProcess } from '../../kit/testing/index.js'
+import { runExample } from './run-example.js'
 
 t.test('[X4] the saga runs: one transfer is finished, one begins with nothing, one is made good again', (t) => {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['build/examples/transfer-saga/demo.js'], {
-    encoding: 'utf8',
-    timeout: 60_000,
-  })
-  t.same({ status, stderr }, { status: 0, stderr: '' })
   t.equal(
-    stdout,
+    runExample(t, 'transfer-saga'),
     `t-1: 30 from Ada to 2: completed
 t-2: 500 from Ada to 2: failed: Insufficient funds
 t-3: 20 from Ada to 3: failed: Cannot deposit to closed account
