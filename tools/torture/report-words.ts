@@ -14,6 +14,7 @@ export function describeReport(report: TortureReport): string {
     `Killed ${count(report.kills)} writers, ${count(report.killsWhileOpening)} of them while they opened the store, each with ${count(shape.inFlight)} appends under way ('${shape.durability}') to ${count(shape.streams)} streams.`,
     `${count(report.acknowledged)} commits were acknowledged. In the store are ${count(report.commits)}, with ${count(report.events)} events. It was compared ${times(report.checks)}.`,
   ]
+  lines.push(`A reader beside them was shown ${count(report.followed)} events.`)
   if (report.refused > 0) lines.push(`A second writer was refused ${times(report.refused)}.`)
   if (report.pauses > 0) {
     lines.push(`A writer was stopped until another had taken over, and woken up, ${times(report.pauses)}.`)

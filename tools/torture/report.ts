@@ -5,12 +5,13 @@ import type { FullDiskReport } from './full-disk.js'
 import type { SyncReport } from './sync-cost.js'
 
 /**
- * The kinds of a check of the store, and: `writer`: a writer ended by itself. `opening`: the store could not be opened. `second-writer`: a
+ * The kinds of a check of the store, and: `writer`: a writer ended by itself. `reader`: a reader beside
+ * the writers was shown something else than what is there in the end. `opening`: the store could not be opened. `second-writer`: a
  * second writer was let in. `woken-writer`: one that was stopped and replaced was not told so. `full-disk`: a full disk was not reported as
  * such, or nothing could be appended after making room. `verify`: `verifyStore` has found damage in the end.
  */
 export type TortureFindingKind =
-  CheckKind | 'writer' | 'opening' | 'second-writer' | 'woken-writer' | 'full-disk' | 'verify'
+  CheckKind | 'writer' | 'reader' | 'opening' | 'second-writer' | 'woken-writer' | 'full-disk' | 'verify'
 
 export interface TortureFinding {
   readonly kind: TortureFindingKind
@@ -42,6 +43,8 @@ export interface TortureReport {
   readonly events: number
   /** Times the store was opened and compared with what was acknowledged, the last time as a whole. */
   readonly checks: number
+  /** Events that a reader beside the writers was shown while they lived and died; compared with the store in the end. */
+  readonly followed: number
   /** Times somebody else wanted to write to the store, and was refused. */
   readonly refused: number
   /** Writers that were stopped, replaced and woken up. */

@@ -2,6 +2,7 @@ import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AnnalsError, openEventStore, type OpenOptions, verifyStore } from '../../engine/index.js'
 import { diskFacts } from './disk-facts.js'
+import { FollowingReader } from './following-reader.js'
 import { Ballast, type FullDiskReport } from './full-disk.js'
 import { plannedKill } from './plan.js'
 import type { TortureFinding, TortureFindingKind, TortureProgress, TortureReport } from './report.js'
@@ -54,6 +55,7 @@ class Torture {
   readonly #begun = performance.now()
   readonly #runs: WriterRun[] = []
   readonly #check: StoreCheck
+  readonly #reader: FollowingReader
   readonly #findings: TortureFinding[] = []
   readonly #notDone: string[] = []
   readonly #processes = new Set<WriterProcess>()
@@ -73,6 +75,7 @@ class Torture {
     this.#workload = new Workload(settings)
     this.#open = { durability: settings.durability, limits: settings.limits, networkFileSystem: 'allow' }
     this.#check = new StoreCheck(this.#workload, this.#runs)
+    this.#reader = new FollowingReader(folder.store)
   }
 
   async run(): Promise<TortureReport> {
@@ -99,6 +102,7 @@ class Torture {
         commits: this.#check.commits,
         events: this.#check.events,
         checks: this.#checks,
+        followed: this.#reader.events,
         refused: this.#refused,
         pauses: this.#pauses,
         fullDisk: this.#fullDisk,
@@ -112,6 +116,7 @@ class Torture {
       if (keep) this.#folder.keep(report)
       return report
     } finally {
+      await this.#reader.stop()
       await Promise.all([...this.#processes].map((writer) => writer.kill()))
       if (!keep) this.#folder.remove()
     }
@@ -276,6 +281,8 @@ class Torture {
       if (damage !== undefined) this.#find('opening', `opening has met damage: ${damage.message}`)
       const found = whole ? await this.#check.checkAll(store) : await this.#check.checkNew(store)
       for (const { kind, message } of found) this.#find(kind, message)
+      const unseen = whole ? await this.#reader.compare(store, store.stats().events) : undefined
+      if (unseen !== undefined) this.#find('reader', unseen)
     } finally {
       await store.close()
     }

@@ -72,6 +72,7 @@ t.test('[L2] findings in words', async (t) => {
     kept: '/disk/x',
     pauses: 2,
     refused: 1,
+    followed: 7,
     notDone: ['a full disk: it was not full after 5 bytes'],
     shape: { streams: 1, eventBytes: 1, inFlight: 1, durability: 'os' },
     fullDisk: { ballastBytes: 5, full: true, writer: 'ERR_NO_SPACE', opener: 'opened', acknowledgedAfter: 3 },

@@ -19,6 +19,7 @@ t.test('[L2] kills writers, finds nothing, and removes what it made', async (t) 
     onProgress: ({ part }) => parts.add(part),
   })
   t.match(report, { ok: true, findings: [], seed: 3, kills: 12, checks: 3, kept: undefined, notDone: [] })
+  t.equal(report.followed, report.events, 'a reader beside them has seen all of it')
   t.match(report.shape, { streams: 16, eventBytes: 512, inFlight: 16, durability: 'os' })
   t.ok(report.killsWhileOpening > 0 && report.killsWhileOpening < 12, `${report.killsWhileOpening} while opening`)
   t.ok(report.acknowledged > 0 && report.commits >= report.acknowledged && report.events >= report.commits)
