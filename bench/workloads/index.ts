@@ -5,6 +5,7 @@ import { bulk } from './bulk.js'
 import { filteredRead } from './filtered-read.js'
 import { lookup } from './lookup.js'
 import { open } from './open.js'
+import { project } from './project.js'
 import { randomOffset, randomStream } from './random.js'
 import { globalRead, scan } from './scan.js'
 import { subscribe } from './subscribe.js'
@@ -26,6 +27,7 @@ export const workloads: Readonly<Record<string, Workload>> = {
   'random-offset': randomOffset,
   lookup,
   subscribe,
+  project,
   // Last: killed writers leave more in the data sets than they were loaded with.
   open,
 }

@@ -23,6 +23,7 @@ t.test('every workload runs and reads back what it wrote', (t) => {
     'bulk-100k',
     'random-offset',
     'lookup, new commit id',
+    'project, columns in SQLite',
   ]) {
     t.ok(names.includes(name), name)
   }

@@ -3,7 +3,14 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { openMemoryStore } from '../../../engine/index.js'
-import { projection, type ProjectionStore, runProjection, sqliteProjections, table } from '../../../kit/index.js'
+import {
+  projection,
+  type ProjectionStore,
+  runProjection,
+  sqliteProjections,
+  type SqlValue,
+  table,
+} from '../../../kit/index.js'
 import { projectionStoreSuite } from './projection-stores.js'
 import { accountEvents, deposit, storeWith, until } from './projection-support.js'
 import { drivers, type TestDatabase } from './sqlite-drivers.js'
@@ -246,3 +253,67 @@ t.test('what is no database is refused', async (t) => {
   }
   await (await openMemoryStore()).close()
 })
+
+t.test(
+  '[P1] [B5] cut off in front of and behind every step of SQLite, a rebuild included, each event counts once',
+  async (t) => {
+    const store = await storeWith(6)
+    t.teardown(() => store.close())
+    const expected = { 'account-0': 2, 'account-1': 2, 'account-2': 2 }
+    const counts = projection({
+      name: 'counts',
+      events: accountEvents,
+      tables: { accounts: table<number>() },
+      handlers: { Deposited: ({ accounts }, { stream }) => accounts.update(stream, (count = 0) => count + 1) },
+    })
+    const options = { batchSize: 3, retry: { attempts: 1 } }
+    let step = 1
+    for (let isOver = false; !isOver; step += 5) {
+      const path = join(folder, `cut-${step}.db`)
+      const database = drivers['libsql']!(path)
+      let steps = 0
+      // Every other time it is cut off when the step is done, and nobody hears of that.
+      const act = <Result>(work: () => Result): Result => {
+        if (++steps < step) return work()
+        if (steps === step && step % 2 === 0) work()
+        throw new Error('cut off')
+      }
+      const cutting = {
+        exec: (sql: string) => act(() => database.exec(sql)),
+        prepare: (sql: string) => {
+          const statement = database.prepare(sql)
+          return {
+            run: (...parameters: SqlValue[]) => act(() => statement.run(...parameters)),
+            get: (...parameters: SqlValue[]) => statement.get(...parameters),
+            all: (...parameters: SqlValue[]) => statement.all(...parameters),
+          }
+        },
+      }
+      const first = await runProjection(store, counts, { ...options, projections: sqliteProjections(cutting) }).catch(
+        () => undefined,
+      )
+      await first?.whenProcessed(5).catch(() => undefined)
+      await first?.rebuild().catch(() => undefined)
+      isOver = steps < step
+      await first?.stop()
+      // What SQLite has not committed is gone with the process.
+      try {
+        database.exec('ROLLBACK')
+      } catch {
+        // Nothing was begun.
+      }
+      database.close()
+
+      const again = drivers['libsql']!(path)
+      if (first !== undefined) again.exec('DELETE FROM annals_leases')
+      const second = await runProjection(store, counts, { ...options, projections: sqliteProjections(again) })
+      await second.whenProcessed(5)
+      t.same(Object.fromEntries(second.table('accounts').entries()), expected, `step ${step}`)
+      await second.rebuild({ resume: true })
+      t.same(Object.fromEntries(second.table('accounts').entries()), expected, `rebuilt after step ${step}`)
+      await second.stop()
+      again.close()
+    }
+    t.ok(step > 60, `${step} steps`)
+  },
+)
