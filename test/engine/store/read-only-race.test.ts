@@ -6,16 +6,11 @@
  * alone with ANNALS_RACE_SEED. ANNALS_RACE_RUNS sets the number of runs (default 40).
  */
 import t from 'tap'
-import type {
-  FileEventStore,
-  OpenOptions,
-  ReadOnlyEventStore,
-  StoredEvent,
-  SubscribeOptions,
-} from '../../../engine/index.js'
+import type { FileEventStore, ReadOnlyEventStore, StoredEvent, SubscribeOptions } from '../../../engine/index.js'
 import { MemoryFileSystem } from '../../../engine/io/memory-file-system.js'
 import { openReadOnly, openStore } from '../../../engine/store/open-store.js'
 import { simulatedProcess, type SimulatedProcess } from '../../support/crash-environment.js'
+import { TINY } from '../../support/crash-workload.js'
 import { FaultyFileSystem } from '../../support/faulty-file-system.js'
 import { SeededRandom } from '../../support/random.js'
 
@@ -23,18 +18,6 @@ const RUNS = Number(process.env['ANNALS_RACE_RUNS'] ?? 40)
 const ONE_SEED = process.env['ANNALS_RACE_SEED']
 const STORE = '/store'
 const STREAMS = Array.from({ length: 20 }, (_, n) => `${['a', 'a-b', 'b'][n % 3]!}-${n}`)
-const LIMITS: OpenOptions['limits'] = {
-  eventBytes: 8192,
-  groupBytes: 4096,
-  logSegmentBytes: 2048,
-  streamSegmentBytes: 512,
-  indexIntervalBytes: 128,
-  dirtyBytes: 8192,
-  deferredBytes: 16_384,
-  readWindowBytes: 4096,
-  cachedStreams: 16,
-  openFiles: 4,
-}
 const ALL = 1_000_000
 
 /** What somebody saw: which read, and the events of it. */
@@ -159,7 +142,7 @@ class Race {
     })
     // Stores of an earlier annals have no watermark: then the log alone must tell.
     if (this.#without) this.#hideWatermark()
-    this.#store = await openStore(own.environment, STORE, { limits: LIMITS })
+    this.#store = await openStore(own.environment, STORE, TINY)
     this.writers++
     const { events } = this.#store.stats()
     if (events < this.#shown) this.wrong = `a new writer has found ${events} events, ${this.#shown} were shown`
@@ -175,7 +158,7 @@ class Race {
     this.#processes.push(own)
     const before = this.#reader
     this.#reader = undefined
-    const reader = await openReadOnly(own.environment, STORE, { readOnly: true, limits: LIMITS })
+    const reader = await openReadOnly(own.environment, STORE, { limits: TINY.limits, readOnly: true })
     if (reader.position < this.#shown) this.wrong = `opened at ${reader.position}, ${this.#shown} were shown`
     await before?.close()
     this.#reader = reader
