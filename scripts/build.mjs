@@ -21,8 +21,11 @@ const common = {
   target: 'node20.19',
 }
 
-/** What is published beside the engine: entries of the package, its commands, and what these start as processes. */
-const TOOLS = ['index', 'main', 'writer'].map((name) => `tools/torture/${name}.ts`)
+/** What is published beside the engine: an entry of the package, and what it starts as a process. */
+const TOOLS = ['index', 'writer'].map((name) => `tools/torture/${name}.ts`)
+
+/** The commands of the package, and where each begins. */
+const COMMANDS = { annals: 'tools/cli/annals.ts', torture: 'tools/cli/annals-torture.ts' }
 
 /** Transpiles every source file into build/ and removes what no longer has a source. */
 export async function buildSources() {
@@ -71,7 +74,6 @@ export async function buildPackage({ entries = ENTRIES, outdir = 'dist', declara
       legalComments: 'none',
       plugins: [engineBeside()],
     })
-    chmodSync(join(root, outdir, 'tools/torture/main.js'), 0o755)
   }
   writeFileSync(join(root, outdir, 'THIRD-PARTY-NOTICES.txt'), notices(Object.keys(metafile.inputs)))
   if (declarations) {
@@ -87,21 +89,24 @@ export async function buildPackage({ entries = ENTRIES, outdir = 'dist', declara
   stamp('package', begun)
 }
 
-/** Bundles the command line. It has no engine of its own: it imports the one beside it, as applications do. */
+/** Bundles the commands. They have no engine and no harness of their own: they import those beside them, as applications do. */
 async function buildCommand(outdir) {
   const engine = {
     name: 'engine',
     setup: ({ onResolve }) =>
-      onResolve({ filter: /\/engine\/index\.js$/ }, () => ({ path: './index.js', external: true })),
+      onResolve({ filter: /\/(?:engine|torture)\/index\.js$/ }, ({ path }) => ({
+        path: path.includes('/torture/') ? './tools/torture/index.js' : './index.js',
+        external: true,
+      })),
   }
   await build({
     ...common,
-    entryPoints: ['tools/cli/annals.ts'],
-    outfile: join(outdir, 'annals.js'),
+    entryPoints: COMMANDS,
+    outdir,
     legalComments: 'none',
     plugins: [engine, bundling()],
   })
-  chmodSync(join(root, outdir, 'annals.js'), 0o755)
+  for (const name of Object.keys(COMMANDS)) chmodSync(join(root, outdir, `${name}.js`), 0o755)
 }
 
 /** Returns the licence texts of all packages among the bundled files. */
@@ -129,8 +134,6 @@ function engineBeside() {
     name: 'engine-beside',
     setup(build) {
       build.onResolve({ filter: /\/engine\/index\.js$/ }, () => ({ path: '../../index.js', external: true }))
-      // A command uses the function that is published beside it.
-      build.onResolve({ filter: /^\.\/index\.js$/ }, ({ path }) => ({ path, external: true }))
     },
   }
 }

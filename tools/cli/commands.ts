@@ -1,5 +1,6 @@
 import type { Command } from './command.js'
 import { cat } from './commands/cat.js'
+import { completionOf } from './commands/completion.js'
 import { exportCommand } from './commands/export.js'
 import { importCommand } from './commands/import.js'
 import { inspect } from './commands/inspect.js'
@@ -10,6 +11,7 @@ import { segments } from './commands/segments.js'
 import { show } from './commands/show.js'
 import { stat } from './commands/stat.js'
 import { tail } from './commands/tail.js'
+import { torture } from './commands/torture.js'
 import { verify } from './commands/verify.js'
 
 /** All commands, in the order of the help. */
@@ -26,4 +28,6 @@ export const commands: readonly Command[] = [
   repair,
   exportCommand,
   importCommand,
+  torture,
+  completionOf(() => commands),
 ]

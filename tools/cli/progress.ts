@@ -48,6 +48,14 @@ export class Progress {
     this.#write(`${CLEAR_LINE}${parts.join('  ').slice(0, Math.max(1, this.#output.columns - 1))}`)
   }
 
+  /** Shows a text instead. */
+  say(text: string): void {
+    const now = this.#now()
+    if (!this.#output.isTerminal || now - this.#shown < EVERY_MS) return
+    this.#shown = now
+    this.#write(`${CLEAR_LINE}${text.slice(0, Math.max(1, this.#output.columns - 1))}`)
+  }
+
   /** Takes the line away. */
   end(): void {
     if (this.#shown > -Infinity) this.#write(CLEAR_LINE)

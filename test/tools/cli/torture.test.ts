@@ -1,33 +1,29 @@
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { tortureCommand } from '../../../tools/torture/command.js'
+import { annalsHere } from './run-cli.js'
 import type { TortureReport } from '../../../tools/torture/report.js'
 import { describeReport } from '../../../tools/torture/report-words.js'
 
 t.setTimeout(120_000)
 
-async function run(...args: string[]): Promise<{ code: number; out: string; error: string; progress: string[] }> {
-  const said = { out: '', error: '', progress: [] as string[] }
-  const code = await tortureCommand(args, {
-    out: (text) => (said.out += text),
-    error: (text) => (said.error += text),
-    progress: (line) => said.progress.push(line),
-  })
-  return { code, ...said }
+async function run(...args: string[]): Promise<{ code: number | null; out: string; error: string }> {
+  const { status, stdout, stderr } = await annalsHere(['torture', ...args], 'nowhere')
+  return { code: status, out: stdout, error: stderr }
 }
 
 t.test('[L2] a run in words, with its seed and the command that repeats it', async (t) => {
   const folder = join(t.testdir(), 'tortured')
-  const { code, out, error, progress } = await run(folder, '--rounds', '3', '--seed', '11', '--in-flight', '4')
-  t.equal(code, 0)
-  t.equal(error, '')
+  const words = ['torture', folder, '--rounds', '3', '--seed', '11', '--in-flight', '4', '--color=never']
+  const { status, stdout: out, stderr } = await annalsHere(words, 'nowhere', { isTerminal: true })
+  t.equal(status, 0)
   t.match(out, /^Disk: .+\nDevice: .+\nSystem: .+\n\nSync: /)
   t.match(out, /\nKilled 3 writers/)
   t.match(out, /\nNothing acknowledged was lost/)
-  t.ok(out.endsWith(`npx annals-torture ${JSON.stringify(folder)} --seed 11 --rounds 3 --in-flight 4\n`))
-  t.match(progress[0], /^0 s, measuring: 0 kills/)
-  t.equal(progress.at(-1), '', 'the line is cleared')
+  t.ok(out.endsWith(`npx annals torture ${JSON.stringify(folder)} --seed 11 --rounds 3 --in-flight 4\n`))
+  const shown = stderr.split('\r\u001b[K')
+  t.match(shown[1], /^0 s, measuring: 0 kills/)
+  t.equal(shown.at(-1), '', 'the line is cleared')
   t.notOk(existsSync(folder))
 })
 
