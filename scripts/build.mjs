@@ -103,6 +103,8 @@ async function buildCommand(outdir) {
     ...common,
     entryPoints: COMMANDS,
     outdir,
+    splitting: true,
+    chunkNames: 'shared_[hash]',
     legalComments: 'none',
     plugins: [engine, bundling()],
   })
