@@ -14,8 +14,13 @@ import {
   defineEvents,
   event,
   type EventOf,
+  memoryProjections,
+  projection,
+  replay,
+  runProjection,
   type StandardSchema,
   type StoredOf,
+  table,
   unitOfWork,
 } from '../../kit/index.js'
 
@@ -132,4 +137,64 @@ export async function commands(store: EventStore): Promise<void> {
   // @ts-expect-error: events of another registry
   const other = deciderRepository(store, { category: 'c', events: defineEvents({ Noted: event<string>() }), decider })
   void [result, other]
+}
+
+export async function projections(store: EventStore): Promise<void> {
+  const memory = memoryProjections()
+  const sums = projection({
+    name: 'sums',
+    events,
+    initialState: () => ({ sum: 0 }),
+    handlers: {
+      Deposited: (state, { data }) => ({ sum: state.sum + data.amount }),
+      Opened: (state, { data }) => {
+        assertType<Same<typeof data.owner, string>>()
+        state.sum++
+      },
+      '*': (state, event) => {
+        assertType<Same<typeof event, StoredOf<Event>>>()
+        return state
+      },
+    },
+  })
+  const runner = await runProjection(store, sums, { projections: memory })
+  assertType<Same<ReturnType<typeof runner.state>, { sum: number }>>()
+  const rows = projection({
+    name: 'rows',
+    events,
+    tables: { owners: table<{ readonly owner: string }>(), counts: table<number>() },
+    handlers: {
+      Opened: ({ owners, counts }, { stream, data }) => {
+        owners.set(stream, { owner: data.owner })
+        counts.update(stream, (count = 0) => count + 1)
+        // @ts-expect-error: another row
+        owners.set(stream, { name: data.owner })
+      },
+    },
+  })
+  const tables = await runProjection(store, rows, { projections: memory })
+  const owner = tables.table('owners').get('a')?.owner
+  assertType<Same<typeof owner, string | undefined>>()
+  // @ts-expect-error: no such table
+  tables.table('others')
+  const sql = projection({
+    name: 'sql',
+    events,
+    sql: { accounts: { columns: 'id TEXT' } },
+    handlers: {
+      Closed: (db) => {
+        assertType<Same<typeof db.tables.accounts, string>>()
+        // @ts-expect-error: no such table
+        db.run(`DELETE FROM ${db.tables.others}`)
+      },
+    },
+  })
+  const common = { name: 'wrong', events, initialState: () => 0 }
+  // @ts-expect-error: no such event
+  projection({ ...common, handlers: { Blown: (state: number) => state } })
+  for await (const event of replay(store, { events, eventsPerSecond: 10 })) {
+    assertType<Same<typeof event, StoredOf<Event>>>()
+  }
+  for await (const event of replay(store)) assertType<Same<typeof event, StoredEvent>>()
+  void sql
 }
