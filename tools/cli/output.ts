@@ -36,7 +36,9 @@ export class Output {
   }
 
   get columns(): number {
-    return this.#sink.columns ?? DEFAULT_COLUMNS
+    const { columns } = this.#sink
+    // A terminal that does not know says 0.
+    return columns === undefined || columns === 0 ? DEFAULT_COLUMNS : columns
   }
 
   /** Adds a line; shown when enough has gathered and `drain` is called, or with the next flush. */
