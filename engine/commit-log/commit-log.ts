@@ -295,8 +295,12 @@ export class CommitLog<Owner> {
       if (!group.durable) return this.#write(group, segment)
       this.#tail.secure(segment, (error) => {
         if (this.#failure !== undefined) return
-        if (error !== null) this.#failGroup(group, failureOfSync(error))
-        else this.#write(group, segment)
+        if (error !== null) return this.#failGroup(group, failureOfSync(error))
+        try {
+          this.#write(group, segment)
+        } catch (thrown) {
+          this.#failGroup(group, failureOfWrite(thrown)) // opening the file for synced writes was refused: not for who syncs to hear
+        }
       })
     } catch (error) {
       this.#failGroup(group, failureOfWrite(error))

@@ -54,6 +54,24 @@ t.test('[F5] groups are bounded by commits and by bytes, and keep the order', as
   await store.close()
 })
 
+t.test(
+  '[F5] [fault 22] a segment that cannot be opened for synced writes fails the append, and not the process',
+  async (t) => {
+    const machine = new TestMachine()
+    const store = await machine.open()
+    // The first open creates the segment; its folder is synced then, and only behind that comes the second.
+    machine.files.setFaults({ only: (op) => op.kind === 'open' && isLog(op), failAt: 2, code: 'EMFILE' })
+    await t.rejects(store.append('a', numbered(1)), { code: 'ERR_IO' })
+    machine.files.setFaults()
+    await t.rejects(store.append('a', numbered(1)), { code: 'ERR_WRITER_FAILED' })
+    await store.close()
+    const again = await machine.open()
+    await again.append('a', numbered(1))
+    t.same(await datas(again.readStream('a')), [0])
+    await again.close()
+  },
+)
+
 const FAILURES = [
   { kind: 'write', code: 'ENOSPC', expected: 'ERR_NO_SPACE', fault: 21 },
   { kind: 'write', code: 'EDQUOT', expected: 'ERR_NO_SPACE', fault: 29 },
