@@ -2,6 +2,7 @@ import type { Workload } from '../workload.js'
 import { append1, appendMany } from './append.js'
 import { batch } from './batch.js'
 import { bulk } from './bulk.js'
+import { aggregateLoad, command } from './kit.js'
 import { filteredRead } from './filtered-read.js'
 import { lookup } from './lookup.js'
 import { open } from './open.js'
@@ -28,6 +29,8 @@ export const workloads: Readonly<Record<string, Workload>> = {
   lookup,
   subscribe,
   project,
+  'kit-load': aggregateLoad,
+  'kit-command': command,
   // Last: killed writers leave more in the data sets than they were loaded with.
   open,
 }

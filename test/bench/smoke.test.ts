@@ -24,6 +24,8 @@ t.test('every workload runs and reads back what it wrote', (t) => {
     'random-offset',
     'lookup, new commit id',
     'project, columns in SQLite',
+    'kit-load, 10 events',
+    'kit-command, 64 in flight',
   ]) {
     t.ok(names.includes(name), name)
   }

@@ -6,6 +6,8 @@
 import type { EventStore, StoredEvent } from '../../engine/index.js'
 import {
   Aggregate,
+  auditCsv,
+  auditLog,
   combineEvents,
   commandHandler,
   type CommandHandler,
@@ -18,6 +20,10 @@ import {
   projection,
   replay,
   runProjection,
+  type Process,
+  processManager,
+  reactor,
+  runReactor,
   type StandardSchema,
   type StoredOf,
   table,
@@ -117,6 +123,60 @@ const decider: Decider<number, 'add', Event> = {
 }
 // @ts-expect-error: what it decides is no event of these
 export const strange: Decider<number, 'add', Event> = { ...decider, decide: () => [{ type: 'Blown' }] }
+
+const process: Process<number, Event, 'pay' | 'ship'> = {
+  initialState: () => 0,
+  evolve: (state, input) => {
+    if (input.type === 'CommandRefused') assertType<Same<typeof input.data.command, 'pay' | 'ship'>>()
+    else if (input.type === 'Deposited') assertType<Same<typeof input.data.amount, number>>()
+    return state + 1
+  },
+  react: () => ['pay'],
+}
+// @ts-expect-error: no such command
+export const odd: Process<number, Event, 'pay'> = { ...process, react: () => ['fly'] }
+
+export async function reactions(store: EventStore): Promise<void> {
+  const definition = reactor({
+    name: 'a',
+    events,
+    handlers: {
+      Opened: ({ data, offset }, { unit, effectId }) => {
+        assertType<Same<typeof data.owner, string>>()
+        // @ts-expect-error: data of another type
+        unit.append(events, { stream: 's', events: [{ type: 'Deposited', data: { owner: effectId } }] })
+        return offset
+      },
+      '*': ({ type }) => assertType<Same<typeof type, Event['type']>>(),
+    },
+  })
+  await runReactor(store, definition, {
+    from: 'end',
+    onFailure: ({ attempts }) => (attempts > 1 ? 'stop' : 'dead-letter'),
+  })
+  // @ts-expect-error: no such type
+  reactor({ name: 'a', events, handlers: { Strange: () => 1 } })
+  // @ts-expect-error: it is tried again or set aside, not dropped
+  await runReactor(store, definition, { onFailure: 'drop' })
+  processManager({
+    name: 'p',
+    store,
+    events,
+    process,
+    processOf: ({ stream }) => stream,
+    execute: (command, { processId }) => assertType<Same<typeof command, 'pay' | 'ship'>>() ?? processId,
+  })
+  for await (const { who, data } of auditLog(store, { stream: 's', fromTime: new Date(0) })) {
+    assertType<Same<typeof who, string | undefined>>()
+    void data
+  }
+  // @ts-expect-error: no such column
+  auditCsv(auditLog(store), { columns: ['owner'] })
+  // @ts-expect-error: a result has to be made of the commit
+  commandHandler<number, string>(async () => 'x', { repeats: { store } })
+  commandHandler<number, string>(async () => 'x', { repeats: { store, answer: (stored) => stored[0]!.id } })
+  commandHandler<number>(async () => undefined, { repeats: { store } })
+}
 
 export async function commands(store: EventStore): Promise<void> {
   const counters = deciderRepository(store, { category: 'counter', events, decider })
