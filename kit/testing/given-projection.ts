@@ -100,7 +100,6 @@ async function projected(projection: Projection, events: readonly ProjectedEvent
     const expected = head
     head = { ...head, position: i + 1 }
     await build.commit({ expected, holder: undefined }, () => ({ head, rows: batch.rows }))
-    batch.done?.()
     effects += calls.effects.length
   }
   return { build, effects }

@@ -197,6 +197,26 @@ t.test('what makes good for a refusal is done before what was planned behind it'
   t.same(executed, ['bad', 'repair', 'after'])
 })
 
+t.test('[G6] a process that has come to know something meanwhile decides again', async (t) => {
+  await using store = await openMemoryStore()
+  const states: number[] = []
+  const manager = processManager({
+    name: 'careful',
+    events: noteEvents,
+    store,
+    processOf: () => 'p',
+    process: { ...counting, react: (_, count) => (states.push(count), ['x']) },
+    // As a dead letter does that is made up beside it.
+    execute: async () => {
+      if (states.length === 1) await store.append('careful-p', [{ type: 'ProcessInput', data: { position: 0 } }])
+    },
+  })
+  await using running = await runReactor(store, manager)
+  const { position } = await store.append('notes', notes(1))
+  await running.whenProcessed(position)
+  t.same(states, [1, 2])
+})
+
 t.test('what processes may not do is an error with a name and a place', async (t) => {
   const failing = async (changes: object, message: RegExp): Promise<void> => {
     await using store = await openMemoryStore()
