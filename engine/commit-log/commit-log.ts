@@ -296,11 +296,7 @@ export class CommitLog<Owner> {
       this.#tail.secure(segment, (error) => {
         if (this.#failure !== undefined) return
         if (error !== null) return this.#failGroup(group, failureOfSync(error))
-        try {
-          this.#write(group, segment)
-        } catch (thrown) {
-          this.#failGroup(group, failureOfWrite(thrown)) // opening the file for synced writes was refused: not for who syncs to hear
-        }
+        this.#write(group, segment)
       })
     } catch (error) {
       this.#failGroup(group, failureOfWrite(error))
@@ -329,7 +325,7 @@ export class CommitLog<Owner> {
       digest,
     })
     const began = this.pace.begin()
-    segment.write(window.bytes, group.start, group.bytes, group.durable, (error) => {
+    const written: Done = (error) => {
       if (this.#failure !== undefined) return
       this.pace.end(began, group.durable && error === null)
       if (error !== null) {
@@ -338,7 +334,12 @@ export class CommitLog<Owner> {
         return
       }
       this.#commit(group, segment, byte - group.start)
-    })
+    }
+    try {
+      segment.write(window.bytes, group.start, group.bytes, group.durable, written)
+    } catch (error) {
+      this.#failGroup(group, failureOfWrite(error)) // the file could not be opened for synced writes
+    }
   }
 
   #commit(group: PendingGroup<Owner>, segment: LogSegmentFile, byteShift: number): void {
