@@ -240,7 +240,7 @@ export class CommitLog<Owner> {
   /** The write of a group failed: those who wait for it hear why. */
   #failGroup(group: PendingGroup<Owner>, cause: AnnalsError): void {
     const error = this.#hooks.explain(cause)
-    if (this.#inFlight === group) this.#inFlight = undefined
+    this.#inFlight = undefined
     for (const waiter of group.waiters) waiter.fail(error)
     this.fail(error)
   }

@@ -93,7 +93,8 @@ export class GroupScanner {
   } {
     let first: { readonly byte: number; readonly group: Group } | undefined
     for (let from = stop.byte; from < this.#size;) {
-      const length = this.#load(from, Math.min(WINDOW_BYTES, this.#size - from))
+      const wanted = Math.min(WINDOW_BYTES, this.#size - from)
+      const length = this.#load(from, wanted)
       // A look at a group may load another window.
       const { bytes } = this.#window
       const base = this.#base
@@ -109,7 +110,7 @@ export class GroupScanner {
         first ??= { byte, group }
         if (group.durable > stop.next.sequence) return { behind: 'durable', nextGroup: first }
       }
-      if (from + length >= this.#size) break
+      if (length < wanted || from + length >= this.#size) break
       from += length - GROUP_BYTES
     }
     return { behind: first === undefined ? 'none' : 'silent', nextGroup: first }
@@ -127,8 +128,8 @@ export class GroupScanner {
 
   /** Reads and checks the group at a byte; a text says what is wrong. */
   #group(byte: number, limit: number, expected: ExpectedGroup): Group | string {
-    const headBytes = Math.min(GROUP_BYTES, limit - byte)
-    this.#load(byte, headBytes)
+    // Fewer than asked for where the file is shorter than it was.
+    const headBytes = this.#load(byte, Math.min(GROUP_BYTES, limit - byte))
     let at = byte - this.#base
     const length = checkFrame(this.#window, at, at + headBytes, GROUP_BYTES)
     if (length === 'zeros') return isZero(this.#window.bytes, at, at + headBytes) ? 'zeros' : 'no group starts here'
@@ -145,10 +146,10 @@ export class GroupScanner {
     if (!(group.epoch >= expected.epoch) || !(group.durable <= group.sequence)) {
       return 'the group contradicts the one before'
     }
-    if (group.bodyBytes > this.#maxGroupBytes || group.bodyBytes > limit - byte - GROUP_BYTES) {
+    const bytes = GROUP_BYTES + group.bodyBytes
+    if (group.bodyBytes > this.#maxGroupBytes || bytes > limit - byte || this.#load(byte, bytes) < bytes) {
       return 'the group goes on beyond the end of the file'
     }
-    this.#load(byte, GROUP_BYTES + group.bodyBytes)
     at = byte - this.#base + GROUP_BYTES
     return checkBody(this.#window, at, at + group.bodyBytes, group) ?? group
   }

@@ -168,7 +168,8 @@ export function scanLogInto(
       windowBytes: 0,
     })
     try {
-      if (reader.advance() !== true) return
+      // Damage is thrown at once: this is the first window, which nobody has begun to read ahead.
+      reader.advance() as boolean
     } catch {
       return // readers of the events report it; an index may end early
     }

@@ -22,8 +22,8 @@ export interface LogSegmentOptions {
   readonly storeId: Buffer
   readonly indexIntervalBytes: number
   readonly shapes: boolean
-  /** Zeros are written ahead up to here at most, in bytes. Default: no bound. */
-  readonly zeroLimit?: number | undefined
+  /** Zeros are written ahead up to here at most, in bytes. */
+  readonly zeroLimit: number
 }
 
 /**
@@ -113,7 +113,7 @@ export class LogSegmentFile {
       )
       segment.unsynced = true
       segment.nameDurable = false
-      segment.zeroLimit = options.zeroLimit ?? Infinity
+      segment.zeroLimit = options.zeroLimit
       return segment
     } catch (error) {
       handle.close()

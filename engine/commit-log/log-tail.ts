@@ -76,7 +76,7 @@ export class LogTail {
   current(): LogSegmentFile {
     if (this.#segment === undefined) {
       this.#segment = this.#resume!()
-      this.#segment.zeroLimit = this.#options.zeroLimit ?? Infinity
+      this.#segment.zeroLimit = this.#options.zeroLimit
     }
     return this.#segment
   }

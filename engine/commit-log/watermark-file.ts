@@ -102,11 +102,10 @@ export class WatermarkWriter {
   }
 
   #write(): void {
-    if (this.#handle === undefined) return
     const { base, epoch } = this.#segment!
     const place = { base, epoch, byte: this.#byte, sequence: this.#sequence, position: this.#position }
     encodeWatermark(this.#record, this.#seed, { writer: this.#writer, place })
-    writeFullySync(this.#handle, this.#record.bytes, 0, WATERMARK_RECORD_BYTES, watermarkAt(this.#writer))
+    writeFullySync(this.#handle!, this.#record.bytes, 0, WATERMARK_RECORD_BYTES, watermarkAt(this.#writer))
   }
 
   #open(): FileHandle {

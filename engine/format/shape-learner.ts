@@ -113,9 +113,8 @@ export class ShapeNode {
   #uses = 0
   readonly #children = new Map<string, ShapeNode>()
 
-  /** The node after `key`, if a shape goes that way. */
+  /** The node after `key`, if a shape goes that way. Whoever looks compares with `lastKey` first. */
   child(key: string): ShapeNode | undefined {
-    if (this.lastKey === key) return this.lastChild
     const child = this.#children.get(key)
     if (child !== undefined) {
       this.lastKey = key
@@ -132,17 +131,13 @@ export class ShapeNode {
   /** Adds the path of a shape below this node, which is the root. */
   add(shape: ShapeDefinition): void {
     let children = this.#children
-    let node: ShapeNode | undefined
+    let node: ShapeNode
     for (const key of shape.keys) {
-      let child = children.get(key)
-      if (child === undefined) {
-        child = new ShapeNode()
-        children.set(key, child)
-      }
-      node = child
-      children = child.#children
+      node = children.get(key) ?? new ShapeNode()
+      children.set(key, node)
+      children = node.#children
     }
-    if (node !== undefined) node.id = shape.id
+    node!.id = shape.id // a shape has keys
   }
 }
 

@@ -32,9 +32,8 @@ function isPrototypeOf(prototype: unknown, builtIn: Class): boolean {
   return isNative(constructor)
 }
 
-/** True for `Object.prototype` of this realm or of another. */
+/** True for `Object.prototype` of another realm. */
 function isRootPrototype(prototype: unknown): boolean {
-  if (prototype === Object.prototype) return true
   return (
     typeof prototype === 'object' &&
     prototype !== null &&

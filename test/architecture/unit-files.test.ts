@@ -59,7 +59,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/recovery/verify-stream-segment.ts': 'test/engine/recovery/verify',
   'engine/recovery/verify-streams.ts': 'test/engine/recovery/verify',
   // The store as a whole: the contract runs it over files and in memory.
-  'engine/commit-log/commit-log.ts': 'test/engine/store/group-commit, durability',
   'engine/store/append-options.ts': 'test/contract/refusal-contract',
   'engine/store/append-waiter.ts': 'test/engine/store/group-commit',
   'engine/store/appender.ts': 'test/contract/append-contract',
@@ -83,7 +82,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/write-behind.ts': 'test/engine/store/segments, memory',
   'engine/streams/stream-flush.ts': 'test/engine/store/segments, test/crash',
   // Keys: what is asked and answered, over both engines.
-  'engine/format/key-file.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/format/key-hash.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/keys/key-builder.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/keys/key-index.ts': 'test/contract/query-contract, commit-id-contract',
@@ -100,7 +98,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/same-value.ts': 'test/contract/commit-id-contract',
   'engine/types/query.ts': 'types; test/types',
   // Reading beside a writer: a race that looks between any two calls of the writer, and the contract.
-  'engine/commit-log/watermark-file.ts': 'test/engine/store/read-only-race',
   'engine/recovery/verify-watermark.ts': 'test/engine/format/watermark, test/crash/bit-flip',
   'engine/store/follow-clock.ts': 'test/engine/store/read-only-race',
   'engine/store/followed-store.ts': 'test/engine/store/read-only-race, test/contract/read-only-store',

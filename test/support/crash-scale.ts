@@ -7,9 +7,12 @@ export const FULL = process.env['ANNALS_CRASH_FULL'] === '1'
 
 const SCALE = Number(process.env['ANNALS_CRASH_SCALE'] ?? (FULL ? 10 : 1))
 
-/** A stride: that of a usual run, or 1 in a full one. */
+/** Of cases that are not counted but told apart by their place: below the scale of a usual run, one in so many. */
+export const ONE_IN = FULL ? 1 : Math.max(1, Math.round(1 / SCALE))
+
+/** A stride: that of a usual run, longer below its scale, or 1 in a full one. */
 export function everyStep(usual: number): number {
-  return FULL ? 1 : usual
+  return FULL ? 1 : usual * ONE_IN
 }
 
 /** A count: that of a usual run, times the scale. */

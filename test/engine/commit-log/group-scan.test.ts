@@ -191,3 +191,17 @@ t.test(
     t.equal(scan(head(old, byte, storeId, { byte }), storeId).behind, 'none', 'an older group in a reused block')
   },
 )
+
+t.test('[fault 28] [fault 40] a file that is shorter than it was said to be ends there', async (t) => {
+  const { bytes, storeId, starts } = await log()
+  for (const more of [0, 3, 20, GROUP_BYTES, GROUP_BYTES + 5]) {
+    const handle = new MemoryFileSystem().open('/log', 'create')
+    handle.writeSync(bytes, 0, starts[3]! + more, 0)
+    const groups: Group[] = []
+    const scanner = new GroupScanner(handle, storeId, MAX_GROUP_BYTES, bytes.length)
+    const stop = scanner.scan(HEADER_FIXED_BYTES, Infinity, START, (group) => groups.push(group))
+    t.equal(groups.length, 3)
+    t.equal(stop.byte, starts[3])
+    t.match(scanner.behind(stop), { behind: 'none' })
+  }
+})

@@ -137,3 +137,21 @@ t.test('[F3] derived files are written in place, over whatever was there', async
   t.throws(() => writeDerived(files, '/store/log/x', Buffer.from('other')), { code: 'ENOSPC' })
   t.equal(files.openHandles, before, 'nothing is left open')
 })
+
+t.test('[fault 40] of a segment that is not there, or shorter than it was, nothing is known', async (t) => {
+  const { machine, segment, path, indexes, end, read } = await log()
+  const right = read()!
+  machine.remove(path)
+  t.same(
+    indexes()
+      .entries(segment, end + 100)
+      .slice(0, right.length),
+    right,
+    'up to where it ends',
+  )
+  const missing = { ...segment, path: `${segment.path}.gone` }
+  t.equal(indexes().sizeOf(segment), end)
+  t.equal(indexes().sizeOf(missing), 0)
+  t.same(indexes().entries({ ...missing, base: 7 }, end), [])
+  t.notOk(indexes().excludes({ ...missing, base: 7 }, end, { from: 0, to: 1 }), 'no stretch is passed over')
+})

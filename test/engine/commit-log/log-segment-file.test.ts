@@ -5,10 +5,11 @@ import { windowOf } from '../../../engine/format/frame.js'
 import { IndexBuilder } from '../../../engine/format/sparse-index.js'
 import type { Done, FileSystem } from '../../../engine/io/file-system.js'
 import { memoryEnvironment } from '../../../engine/io/memory-environment.js'
+import { FaultyFileSystem } from '../../support/faulty-file-system.js'
 
 const ID = Buffer.from('0123456789abcdef')
 const LINK = { previousBase: 3, previousEpoch: 1, previousEnd: 500, sequence: 9, durable: 8 }
-const OPTIONS = { storeId: ID, indexIntervalBytes: 1024, shapes: true }
+const OPTIONS = { storeId: ID, indexIntervalBytes: 1024, shapes: true, zeroLimit: Infinity }
 
 const promised = (call: (done: Done) => void): Promise<void> =>
   new Promise((resolve, reject) => call((error) => (error === null ? resolve() : reject(error))))
@@ -81,4 +82,13 @@ t.test('[F5] a segment that was closed is gone on with at its end', async (t) =>
   await write(resumed, 'two', false)
   t.equal(contents().toString('latin1', HEADER_FIXED_BYTES), 'onetwo')
   resumed.close()
+})
+
+t.test('[fault 21] a segment whose header cannot be written leaves no file open', (t) => {
+  const files = new FaultyFileSystem(memoryEnvironment().files)
+  files.makeDirectories('/log')
+  files.setFaults({ only: ({ kind }) => kind === 'write', failAt: 1, code: 'ENOSPC' })
+  t.throws(() => LogSegmentFile.create(files, '/log', 20, 2, LINK, OPTIONS), { code: 'ENOSPC' })
+  t.equal(files.openHandles, 0)
+  t.end()
 })

@@ -6,7 +6,12 @@ import { windowOf } from '../../../engine/format/frame.js'
 import type { Done } from '../../../engine/io/file-system.js'
 import { memoryEnvironment } from '../../../engine/io/memory-environment.js'
 
-const OPTIONS = { storeId: Buffer.from('0123456789abcdef'), indexIntervalBytes: 1024, shapes: false }
+const OPTIONS = {
+  storeId: Buffer.from('0123456789abcdef'),
+  indexIntervalBytes: 1024,
+  shapes: false,
+  zeroLimit: Infinity,
+}
 const NOTHING = { previousBase: 0, previousEpoch: 0, previousEnd: 0 }
 
 const promised = (call: (done: Done) => void): Promise<void> =>
@@ -108,4 +113,29 @@ t.test('[F5] a sync makes durable what was committed without one, and no more', 
   t.match(tail, { durable: 6, unsynced: true })
   tail.advance(segment, 7, true)
   t.match(tail, { durable: 8, unsynced: false })
+})
+
+t.test('[fault 24] nothing durable is written behind a segment whose sync failed', async (t) => {
+  const { tail, events } = setUp()
+  const first = tail.roll(0, 5)
+  const second = tail.roll(10, 6)
+  first.sync = (done) => done(new Error('no'))
+  await t.rejects(
+    promised((done) => tail.secure(second, done)),
+    { message: 'no' },
+  )
+  t.notOk(second.nameDurable)
+  t.notOk(events.includes('folder synced'))
+})
+
+t.test('[F5] a segment that is begun at once is durable, or it is told', async (t) => {
+  const { tail, fail } = setUp()
+  await promised((done) => tail.start(0, 5, done))
+  t.match(tail.segment, { base: 0, nameDurable: true, unsynced: false })
+  fail.next = true
+  await t.rejects(
+    promised((done) => tail.start(10, 6, done)),
+    { message: 'no' },
+  )
+  t.match(tail.segment, { base: 10, nameDurable: false, unsynced: true })
 })

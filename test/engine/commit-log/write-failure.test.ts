@@ -19,7 +19,8 @@ t.test(
 
 t.test('[fault 24] after a failed sync nobody knows', async (t) => {
   const cause = systemError('EIO', 'fdatasync')
-  t.match(failureOfSync(cause), { code: 'ERR_OUTCOME_UNKNOWN', cause })
+  t.match(failureOfSync(cause), { code: 'ERR_OUTCOME_UNKNOWN', cause, message: /failed \(EIO\)/ })
+  t.match(failureOfSync(new TypeError('a bug')), { code: 'ERR_OUTCOME_UNKNOWN', message: /failed \(a bug\)/ })
 })
 
 t.test('an error that is already told is not told again', async (t) => {

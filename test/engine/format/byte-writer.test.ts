@@ -36,6 +36,28 @@ t.test('ByteWriter moves the unfinished unit, and only that, to the next buffer'
   t.equal(first.toString('hex'), '0102030405060000', 'what was finished is untouched')
 })
 
+t.test('ByteWriter grows for whatever comes next', async (t) => {
+  const writes: readonly (readonly [string, (writer: ByteWriter) => void])[] = [
+    ['ff', (writer) => writer.u8(0xff)],
+    ['0102', (writer) => writer.u16(0x0102)],
+    ['03040506', (writer) => writer.u32(0x03040506)],
+    ['0708090a0b0c0d0e', (writer) => writer.u64(0x0708090a0b0c0d0en)],
+    ['3ff8000000000000', (writer) => writer.f64(1.5)],
+    ['c3a9', (writer) => writer.utf8('é', 2)],
+    ['0102', (writer) => writer.raw(new Uint8Array([1, 2]))],
+  ]
+  for (const [hex, write] of writes) {
+    const asked: number[] = []
+    const writer = new ByteWriter(Buffer.alloc(0), (least) => {
+      asked.push(least)
+      return Buffer.alloc(least)
+    })
+    write(writer)
+    t.same(asked, [hex.length / 2])
+    t.equal(writer.bytes.toString('hex', 0, writer.length), hex)
+  }
+})
+
 t.test('ByteWriter stays as it was when overflow throws, and remembers what was thrown', async (t) => {
   const failure = new Error('no more')
   const writer = new ByteWriter(Buffer.alloc(2), () => {

@@ -1,5 +1,12 @@
 import t from 'tap'
-import { encodeCommitId, encodeTags, eachTag, NO_BYTES, TagDecoder } from '../../../engine/format/event-options.js'
+import {
+  encodeCommitId,
+  encodeTags,
+  eachTag,
+  NO_BYTES,
+  optionsFill,
+  TagDecoder,
+} from '../../../engine/format/event-options.js'
 import { MAX_COMMIT_ID_BYTES, MAX_TAG_BYTES, MAX_TAGS } from '../../../engine/limits.js'
 
 t.test('[F2] tags and the commit id stand as the format says', (t) => {
@@ -41,5 +48,30 @@ t.test('a visitor ends the tags by returning false', (t) => {
     return false
   })
   t.equal(count, 1)
+  t.end()
+})
+
+t.test('[fault 50] options are only those that an encoder writes', (t) => {
+  const fill = (hex: string, hasCommitId: boolean, hasTags: boolean): boolean => {
+    const bytes = Buffer.from(hex, 'hex')
+    return optionsFill(bytes, 0, bytes.length, hasCommitId, hasTags)
+  }
+  t.ok(fill('0161' + '02' + '0161' + '0162', true, true))
+  t.ok(fill('0161', true, false))
+  t.ok(fill('', false, false))
+  for (const [hex, hasCommitId, hasTags, what] of [
+    ['', true, false, 'no commit id'],
+    ['00', true, false, 'an empty commit id'],
+    ['0261', true, false, 'a commit id that is cut'],
+    ['01ff', true, false, 'no UTF-8'],
+    ['', false, true, 'no count'],
+    ['00', false, true, 'a count of 0'],
+    ['fb', false, true, 'more tags than there may be'],
+    ['020161', false, true, 'fewer tags than said'],
+    ['0201610161', false, true, 'a tag twice'],
+    ['0101610162', false, true, 'something behind'],
+  ] as const) {
+    t.notOk(fill(hex, hasCommitId, hasTags), what)
+  }
   t.end()
 })

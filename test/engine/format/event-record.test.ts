@@ -6,6 +6,7 @@ import {
   EVENT_FIXED_BYTES,
   EventDecoder,
   EventEncoder,
+  eventCommitId,
   eventFits,
   eventFlags,
   eventOffset,
@@ -16,6 +17,7 @@ import {
   eventTimestamp,
   FLAG_ASSIGNED,
   FLAG_CAUSATION,
+  FLAG_COMMIT_ID,
   FLAG_CORRELATION,
   FLAG_FIRST,
   FLAG_LAST,
@@ -190,5 +192,57 @@ t.test('[fault 50] eventFits refuses every envelope whose lengths go beyond the 
     t.notOk(eventFits(windowOf(Buffer.alloc(80, 2)), 0, length))
   }
   t.notOk(eventFits(windowOf(Buffer.alloc(80)), 0, 80), 'another kind')
+  t.end()
+})
+
+t.test('an event without commit id or metadata has none', (t) => {
+  const codec = new Codec()
+  const window = codec.encode({ type: 'T', data: 1 })
+  t.equal(eventCommitId(window, 0), undefined)
+  t.equal(codec.decoder.metadata(window, 0), undefined)
+  const both = codec.encode({ type: 'T', metadata: { a: 1 } }, { commitId: encodeCommitId('é1') })
+  const { start, end } = eventCommitId(both, 0)!
+  t.equal(both.bytes.toString('utf8', start, end), 'é1')
+  t.same(codec.decoder.metadata(both, 0), { a: 1 })
+  t.end()
+})
+
+t.test('[fault 50] an event whose flags do not say what it has is not decoded', (t) => {
+  const codec = new Codec()
+  const events: readonly NewEvent[] = [
+    { type: 'T', data: 1 },
+    { type: 'T', metadata: { a: 1 } },
+    { type: 'T', metadata: { correlationId: 'c' }, tags: ['x', 'y'] },
+  ]
+  for (const event of events) {
+    const whole = codec.encode(event, { commitId: event.tags && encodeCommitId('id') })
+    const { length } = whole.bytes
+    codec.decoder.decode(whole, 0, length)
+    for (const flag of [FLAG_METADATA, FLAG_CORRELATION, FLAG_CAUSATION, FLAG_COMMIT_ID, FLAG_TAGS]) {
+      const bytes = Buffer.from(whole.bytes)
+      bytes[9]! ^= flag
+      t.throws(() => codec.decoder.decode(windowOf(bytes), 0, length), { message: /flags/ }, `${event.type} ${flag}`)
+    }
+  }
+  t.end()
+})
+
+t.test('more types than are remembered are written as well', (t) => {
+  const codec = new Codec()
+  for (let n = 0; n < 2100; n++) {
+    const window = codec.encode({ type: `T${n % 1050}` })
+    if (codec.decoder.decode(window, 0, window.bytes.length).type !== `T${n % 1050}`) t.fail(`type ${n % 1050}`)
+  }
+  t.end()
+})
+
+t.test('[fault 61] metadata whose ids cannot be read are refused with their path', (t) => {
+  const codec = new Codec()
+  const metadata = {
+    get correlationId(): string {
+      throw new Error('boom')
+    },
+  }
+  t.throws(() => codec.encode({ type: 'T', metadata }), { code: 'ERR_INVALID_EVENT', path: 'metadata.correlationId' })
   t.end()
 })

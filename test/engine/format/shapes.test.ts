@@ -100,6 +100,8 @@ t.test('nothing is proposed without learning, for empty, large or rare key lists
   const plain = new Codec({ learn: false })
   for (let n = 0; n < 100; n++) plain.encode({ id: n })
   t.same(plain.encoder.proposed, [])
+  plain.encoder.adopt()
+  t.equal(plain.shapes.size, 0)
 
   const codec = new Codec({ maxShapes: 2 })
   const wide = Object.fromEntries(Array.from({ length: MAX_SHAPE_KEYS + 1 }, (_, index) => [`k${index}`, 1]))
@@ -134,6 +136,15 @@ t.test(
   },
 )
 
+t.test('a key list longer than all that may wait together is not counted', async (t) => {
+  const codec = new Codec()
+  const long = { ['x'.repeat(300_000)]: 1 }
+  for (let n = 0; n < 2000; n++) codec.encode(long)
+  t.equal(codec.shapes.size, 0)
+  for (let n = 0; n < 64 * 9; n++) codec.encode({ order: n })
+  t.match(codec.shapes.definitions(), [{ keys: ['order'] }])
+})
+
 t.test('the last places are given only to what is very frequent', async (t) => {
   const sightings = (known: number): number => {
     const codec = new Codec({ maxShapes: 8 })
@@ -164,19 +175,28 @@ t.test('[fault 58] readers of shapes, compiled or not, make the same objects', a
   }
 })
 
-t.test('values are decoded where code cannot be made from text', async (t) => {
-  const shapes = new URL('../../../engine/format/shapes.js', import.meta.url).href
-  const decoder = new URL('../../../engine/format/value-decoder.js', import.meta.url).href
+t.test('values are encoded and decoded where code cannot be made from text', async (t) => {
+  const moduleOf = (name: string): string =>
+    JSON.stringify(new URL(`../../../engine/format/${name}.js`, import.meta.url).href)
   const program = `
-    import { ShapeTable } from ${JSON.stringify(shapes)}
-    import { ValueDecoder } from ${JSON.stringify(decoder)}
+    import { ByteWriter } from ${moduleOf('byte-writer')}
+    import { ShapeTable } from ${moduleOf('shapes')}
+    import { ValueDecoder } from ${moduleOf('value-decoder')}
+    import { ValueEncoder } from ${moduleOf('value-encoder')}
     const table = new ShapeTable()
     table.define({ id: 1, keys: ['a', '__proto__'] })
     const decoder = new ValueDecoder(table)
+    const encoder = new ValueEncoder(table, { learn: false, maxShapes: 8 })
     const bytes = Buffer.from('c1010102', 'hex')
-    let result
-    for (let n = 0; n < 100; n++) result = decoder.decode(bytes, 0, 4)
-    process.stdout.write(JSON.stringify(result))`
+    let result, written
+    for (let n = 0; n < 100; n++) {
+      result = decoder.decode(bytes, 0, 4)
+      const writer = new ByteWriter(Buffer.alloc(16), () => undefined)
+      encoder.begin()
+      encoder.encode(writer, result, 'data')
+      written = writer.bytes.toString('hex', 0, writer.length)
+    }
+    process.stdout.write(JSON.stringify(result) + written)`
   const flags = ['--disallow-code-generation-from-strings', '--input-type=module', '--eval', program]
-  t.equal(execFileSync(process.execPath, flags, { encoding: 'utf8' }), '{"a":1,"__proto__":2}')
+  t.equal(execFileSync(process.execPath, flags, { encoding: 'utf8' }), '{"a":1,"__proto__":2}c1010102')
 })

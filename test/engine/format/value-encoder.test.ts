@@ -45,6 +45,16 @@ const REFUSED: readonly (readonly [name: string, value: unknown, path: string, r
     'data',
     /symbol/,
   ],
+  ['object whose class cannot be read', unreadable(), 'data', /plain data/],
+  ['class derived from Set', new (class S extends Set {})(), 'data', /plain data/],
+  ['class derived from Uint8Array', new (class B extends Uint8Array {})(1), 'data', /plain data/],
+  ['array without a prototype', Object.setPrototypeOf([1], null), 'data', /plain data/],
+  [
+    'bytes that say they are more than 2^32',
+    Object.defineProperty(new Uint8Array(1), 'length', { value: 2 ** 32 }),
+    'data',
+    /4,294,967,295/,
+  ],
   ['class derived from Map', new (class M extends Map {})(), 'data', /plain data/],
   ['class derived from Array', new (class L extends Array {})(), 'data', /plain data/],
   ['class derived from Date', new (class D extends Date {})(), 'data', /plain data/],
@@ -88,6 +98,15 @@ const REFUSED: readonly (readonly [name: string, value: unknown, path: string, r
   ['Set value', new Set([1, Symbol('x')]), 'data.values()[1]', /symbol/],
   ['unusual key', { 'a b': { $x1: () => 1 } }, 'data["a b"].$x1', /function/],
 ]
+
+function unreadable(): object {
+  const prototype = {
+    get constructor(): never {
+      throw boom
+    },
+  }
+  return Object.create(prototype) as object
+}
 
 function revoked(): object {
   const { proxy, revoke } = Proxy.revocable({}, {})
@@ -157,6 +176,15 @@ t.test(`[fault 61] ${MAX_DEPTH} levels are stored, one more is not`, async (t) =
   const codec = new Codec()
   t.same(codec.roundTrip(nested(MAX_DEPTH)), nested(MAX_DEPTH))
   t.throws(() => codec.encode(nested(MAX_DEPTH + 1)), { code: 'ERR_INVALID_EVENT' })
+  for (const inner of [new Map([[1, 2]]), new Set([1])]) {
+    const inside = (levels: number): unknown => {
+      let value: unknown = inner
+      for (let level = 1; level < levels; level++) value = [value]
+      return value
+    }
+    t.same(codec.roundTrip(inside(MAX_DEPTH)), inside(MAX_DEPTH))
+    t.throws(() => codec.encode(inside(MAX_DEPTH + 1)), { code: 'ERR_INVALID_EVENT', message: /levels deep/ })
+  }
 })
 
 t.test('[fault 61] a value that changes while it is read is refused or stored as it was read', async (t) => {

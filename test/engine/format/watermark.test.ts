@@ -1,4 +1,5 @@
 import t from 'tap'
+import { crc32c } from '../../../engine/format/crc32c.js'
 import { windowOf } from '../../../engine/format/frame.js'
 import {
   emptyWatermarks,
@@ -12,6 +13,9 @@ import {
   watermarkAt,
   watermarkSeed,
 } from '../../../engine/format/watermark.js'
+
+/** Where the checksum of a record stands. */
+const CRC_AT = 60
 
 const STORE = Buffer.from('0123456789abcdef')
 const OTHER = Buffer.from('another store id')
@@ -76,4 +80,19 @@ t.test('[fault 40] a file that was cut says what it still holds, and is told to 
     if (length >= watermarkAt(2) + WATERMARK_RECORD_BYTES) t.equal(writer, 2)
     t.equal(faultOfWatermark(cut, STORE), 0)
   }
+})
+
+t.test('[fault 50] a record under a right checksum that no writer has made says nothing', async (t) => {
+  const sound = fileOf(markOf(8))
+  t.same(newestWatermark(sound, STORE), markOf(8))
+  const crafted = (at: number, value: bigint): Watermark | undefined => {
+    const bytes = Buffer.from(sound)
+    const record = bytes.subarray(watermarkAt(8), watermarkAt(8) + WATERMARK_RECORD_BYTES)
+    record.writeBigUInt64LE(value, at)
+    record.writeUInt32LE(crc32c(record, 0, CRC_AT, watermarkSeed(bytes)), CRC_AT)
+    return newestWatermark(bytes, STORE)
+  }
+  t.equal(crafted(0, 0n), undefined, 'a writer without an epoch')
+  for (let at = 0; at < 48; at += 8) t.equal(crafted(at, 2n ** 60n), undefined, `a number beyond all numbers at ${at}`)
+  t.same(crafted(8, 9n), { writer: 8, place: { ...markOf(8).place, sequence: 9 } }, 'another number is believed')
 })

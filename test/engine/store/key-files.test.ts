@@ -374,9 +374,11 @@ for (const [what, only, code] of [
         await store.append('y', [{ type: 'Other', data: 'x'.repeat(90) }], { commitId: `more ${n}` })
       }
       fire()
-      await turns()
-      const { length } = machine.find('.key')
-      t.ok(length > 0 && length < 12 + (only.kind === 'remove' ? 30 : 0), 'made when the disk takes them again')
+      // Merging takes as many turns as the machine is slow.
+      const most = 12 + (only.kind === 'remove' ? 30 : 0)
+      const areMade = (): boolean => machine.find('.key').length > 0 && machine.find('.key').length < most
+      for (let wait = 0; wait < 100 && !areMade(); wait++) await turns()
+      t.ok(areMade(), 'made when the disk takes them again')
       await store.close()
       t.same(machine.files.openFiles, [])
       store = await machine.open(options)
