@@ -40,7 +40,7 @@ export class LockDirectory {
   /** Time proper-lockfile believes it has set. */
   #believed = new Date(0)
   #mayRenew: () => boolean = () => true
-  #onLost: (error: Error) => void = () => undefined
+  #onLost: ((error: Error) => void) | undefined
   #isLost = false
   #release: (() => Promise<void>) | undefined
   #mayRemove = true
@@ -92,31 +92,35 @@ export class LockDirectory {
 
   /** Stops renewing, and removes the directory if it is certainly ours. Idempotent. */
   async release(): Promise<void> {
-    const release = this.#release
-    this.#release = undefined
-    // Rejects only when proper-lockfile gave the lock up before: then it renews no more, and our removal is still due.
-    await release?.().catch(() => this.#removeOwn())
+    // When proper-lockfile gave the lock up before, it renews no more, and our removal is still due.
+    await this.#stop().catch(() => this.#removeOwn())
   }
 
   /** Stops renewing and leaves the directory alone. */
   abandon(): void {
     this.#mayRemove = false
-    this.release().catch(() => undefined) // it never rejects; nobody waits for the timer to be stopped
+    this.#stop().catch(() => undefined) // given up before: there is nothing to stop
+  }
+
+  /** Rejects only when proper-lockfile gave the lock up before. */
+  async #stop(): Promise<void> {
+    const release = this.#release
+    this.#release = undefined
+    await release?.()
   }
 
   #lose(error: Error): void {
+    this.#onLost?.(error) // who asks why still finds the directory, if it is there
     this.#isLost = true
-    this.#onLost(error)
   }
 
-  /** The five calls proper-lockfile makes, answered through `FileSystem`; `rmdirSync` is for its exit hook. */
+  /** The calls proper-lockfile makes, answered through `FileSystem`; its exit hook, which would make another, is left out of the build. */
   #adapter(): object {
     return {
       mkdir: (_path: string, done: Callback<void>) => answer(done, () => this.#make()),
       stat: (_path: string, done: Callback<{ mtime: Date }>) => answer(done, () => ({ mtime: this.#timeShown() })),
       utimes: (_path: string, _access: Date, time: Date, done: Callback<void>) => answer(done, () => this.#renew(time)),
       rmdir: (_path: string, done: Callback<void>) => answer(done, () => this.#remove()),
-      rmdirSync: () => this.#remove(),
     }
   }
 

@@ -41,7 +41,8 @@ export function judge(seen: Sighting, self: ProcessIdentity, now: number, stale:
   if (maker.kind === 'released') return 'opening'
   // Making an epoch is a sign of life too: a lock is taken over by making an epoch before replacing the old lock.
   const isRecent = (time: number) => Math.abs(now - time) <= stale
-  return isRecent(seen.lock.modificationTime) || isRecent(seen.epochTime ?? 0) ? 'held' : 'doubtful'
+  const times = [seen.lock.modificationTime, seen.epochTime]
+  return times.some((time) => time !== undefined && isRecent(time)) ? 'held' : 'doubtful'
 }
 
 /** Tells whether two sightings show the same, so that in between nobody gave a sign of life. */

@@ -86,8 +86,7 @@ export class HeldWriterLock implements WriterLock {
 
   /** Marks the lock as lost for good and stops renewing it. Never throws: proper-lockfile calls it from a timer. */
   #lose(cause: unknown): void {
-    if (this.#lost !== undefined || this.#releasing !== undefined) return
-    this.#lost = { ...this.#findReason(), cause }
+    this.#lost ??= { ...this.#findReason(), cause }
     this.#lock.abandon()
   }
 
@@ -120,8 +119,8 @@ export class HeldWriterLock implements WriterLock {
     try {
       return this.#isNewest() && this.#lock.isThere()
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause)
-      throw new AnnalsError('ERR_IO', `Cannot check the lock of store ${quote(this.#directory)}: ${reason}`, { cause })
+      const reason = `Cannot check the lock of store ${quote(this.#directory)}: ${(cause as Error).message}`
+      throw new AnnalsError('ERR_IO', reason, { cause })
     }
   }
 

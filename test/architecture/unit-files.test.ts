@@ -38,8 +38,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/io/process-identity.ts': 'test/engine/io/environment, test/engine/lock/processes',
   'engine/io/system-error.ts': 'test/engine/io/file-system',
   'engine/lock/acquire-writer-lock.ts': 'test/engine/lock/writer-lock, race, stopped-anywhere',
-  'engine/lock/epoch-folder.ts': 'test/engine/lock/writer-lock, stopped-anywhere',
-  'engine/lock/lock-directory.ts': 'test/engine/lock/writer-lock, processes',
   // The steps of recovery, verify and repair: every bit, cut and missing file goes through all of them.
   'engine/recovery/recover.ts': 'test/crash, test/engine/recovery/verdict, verify-derived',
   'engine/recovery/repair-derived.ts': 'test/engine/recovery/repair',

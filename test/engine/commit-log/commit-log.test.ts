@@ -30,6 +30,7 @@ function setUp() {
       rolled: () => undefined,
       shape: () => ({ id: 1, keys: ['a'] }),
       checkFence: () => undefined,
+      explain: (error) => error,
       publish: (group) => published.push(group.sequence),
       failed: ({ code }) => heard.push(`log failed ${code}`),
     },

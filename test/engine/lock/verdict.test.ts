@@ -30,6 +30,12 @@ const rows: readonly [name: string, seen: Sighting, life: 'alive' | 'dead' | 'un
   ['clock set back since, lock renewed', { ...fresh, epochTime: NOW + 1e9 }, 'alive', 'held'],
   ['from the future', { ...fresh, lock: lockAt(NOW + STALE + 1), epochTime: NOW + STALE + 1 }, 'unknown', 'doubtful'],
   ['year 1970', { ...fresh, lock: lockAt(0), epochTime: 0 }, 'alive', 'doubtful'],
+  [
+    'old lock, epoch file gone since',
+    { ...fresh, lock: lockAt(NOW - STALE - 1), epochTime: undefined },
+    'alive',
+    'doubtful',
+  ],
   ['released', { ...fresh, maker: { kind: 'released', holder } }, 'alive', 'opening'],
   ['released, no way to tell', { ...fresh, maker: { kind: 'released', holder } }, 'unknown', 'opening'],
   ['released, and dead since', { ...fresh, maker: { kind: 'released', holder } }, 'dead', 'dead'],

@@ -508,3 +508,89 @@ t.test(
     }
   },
 )
+
+t.test('[F4] a lock that is lost twice is lost once, with the first reason', async (t) => {
+  const machine = new Machine()
+  const lock = await open(machine.process(1), { staleMs: 2000, updateMs: 1000 })
+  machine.write(epochPath(2), new Uint8Array())
+  t.throws(() => lock.check(), { code: 'ERR_LOCK_LOST', message: /another process/ })
+  machine.files.removeDirectory(LOCK)
+  t.throws(() => lock.check(), { code: 'ERR_LOCK_LOST', message: /another process/ })
+  await lock.release()
+})
+
+t.test('[F4] a lock that cannot be renewed any more is lost, and nothing else is said of it', async (t) => {
+  const machine = new Machine()
+  let fails = false
+  const files = new Proxy(machine.files, {
+    get(target, name) {
+      const value: unknown = Reflect.get(target, name, target)
+      if (typeof value !== 'function') return value
+      return (...args: unknown[]) => {
+        if (fails && name === 'setTimes') throw systemError('EROFS', 'utime', LOCK)
+        return value.apply(target, args) as unknown
+      }
+    },
+  })
+  const lock = await open(machine.process(1, { files }), { staleMs: 2000, updateMs: 1000 })
+  fails = true
+  const isLost = (): boolean => {
+    try {
+      lock.check()
+      return false
+    } catch {
+      return true
+    }
+  }
+  for (let wait = 0; wait < 100 && !isLost(); wait++) await sleep(100)
+  t.throws(() => lock.check(), { code: 'ERR_LOCK_LOST', message: /its lock could not be renewed/ })
+  await lock.release()
+  t.ok(machine.files.stat(LOCK), 'left alone')
+})
+
+t.test('[F4] [fault 78] a lock of odd time that moves while it is watched is held', async (t) => {
+  const machine = new Machine()
+  const holder = await open(machine.process(1, { host: 'there' }))
+  const odd = machine.clock + 10 ** 9
+  machine.files.setTimes(LOCK, odd, odd)
+  machine.files.setTimes(epochPath(1), odd, odd)
+  let waits = 0
+  const opener = machine.process(2)
+  const after: Environment['after'] = (delay, callback) => {
+    if (++waits === 2) machine.files.setTimes(LOCK, odd + 5, odd + 5)
+    return opener.after(delay, callback)
+  }
+  await t.rejects(open({ ...opener, after }), { code: 'ERR_LOCKED' })
+  t.ok(waits < 20, 'watched once only')
+  holder.check()
+  await holder.release()
+})
+
+t.test(
+  '[F4] a lock that comes in the way of who takes over gets a moment to say whose it is, and no more',
+  async (t) => {
+    const machine = new Machine()
+    await open(machine.process(1))
+    machine.alive.set(1, 'dead')
+    const files = new Proxy(machine.files, {
+      get(target, name) {
+        const value: unknown = Reflect.get(target, name, target)
+        if (typeof value !== 'function') return value
+        return (...args: unknown[]) => {
+          if (name === 'open' && args[0] === epochPath(2) && args[1] === 'create') {
+            machine.files.removeDirectory(LOCK)
+            machine.clock += 1
+            machine.files.makeDirectory(LOCK)
+          }
+          return value.apply(target, args) as unknown
+        }
+      },
+    })
+    const before = machine.waited
+    const lock = await open(machine.process(2, { files }))
+    t.equal(lock.epoch, 2)
+    t.ok(machine.waited > before, 'it had a moment')
+    lock.check()
+    await lock.release()
+  },
+)
