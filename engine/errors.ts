@@ -23,6 +23,7 @@ export type ErrorCode =
   | 'ERR_FORMAT'
   | 'ERR_NOT_FOUND'
   | 'ERR_NOT_A_STORE'
+  | 'ERR_NOT_A_BACKUP'
   | 'ERR_UNKNOWN_EVENT'
   | 'ERR_UPCAST'
   | 'ERR_EVOLVE'

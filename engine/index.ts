@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { backup, type BackupOptions, type BackupReport, restore } from './backup/backup.js'
 import { type FileInspection, inspectFile as inspect } from './inspect/inspect-file.js'
 import { listSegments as list, type SegmentFile } from './inspect/list-segments.js'
 import { memoryEnvironment } from './io/memory-environment.js'
@@ -27,6 +28,7 @@ export type { RepairOptions, RepairReport } from './recovery/repair.js'
 export type { RepairAction, RepairFailure } from './recovery/repair-plan.js'
 export type { VerifyOptions } from './recovery/verify.js'
 export type { VerifyProgress } from './recovery/verify-context.js'
+export type { BackupOptions, BackupProgress, BackupReport } from './backup/backup.js'
 export type { Limits } from './limits.js'
 export {
   defaultLimits,
@@ -123,6 +125,32 @@ export function verifyStore(directory: string, options: VerifyOptions = {}): Pro
  */
 export function repairStore(directory: string, options: RepairOptions = {}): Promise<RepairReport> {
   return repair(nodeEnvironment(), directory, options)
+}
+
+/**
+ * Copies a store into another folder, beside its writer: everything that was committed when it began. Of a backup that is there already only
+ * what is new is copied. The copy is read again before it counts; interrupted, it can be run again. A backup can be read, and verified,
+ * as the store it is a copy of.
+ *
+ * @throws AnnalsError ERR_NOT_A_BACKUP when the folder holds something else, or the backup of another store or history; ERR_CORRUPT for
+ * damage of the store or the copy; ERR_NOT_FOUND, ERR_NOT_A_STORE, ERR_FORMAT, ERR_LOCKED (another backup into the folder), ERR_IO,
+ * ERR_NO_SPACE; the signal's reason
+ */
+export function backupStore(directory: string, target: string, options: BackupOptions = {}): Promise<BackupReport> {
+  return backup(nodeEnvironment(), directory, target, options)
+}
+
+/**
+ * Makes a store of a backup in a folder that is empty or not there yet, and reads it before it counts. Interrupted, it can be run again.
+ *
+ * @throws AnnalsError ERR_NOT_A_BACKUP for what is no finished backup, or a folder that is not empty; as `backupStore`
+ */
+export function restoreStore(
+  backupFolder: string,
+  directory: string,
+  options: BackupOptions = {},
+): Promise<BackupReport> {
+  return restore(nodeEnvironment(), backupFolder, directory, options)
 }
 
 /**

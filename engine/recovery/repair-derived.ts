@@ -70,7 +70,11 @@ export async function repairDerived(
   }
 }
 
-function logIndex(context: VerifyContext, segment: LogSegment): Buffer {
+/** What deriving a file from a segment needs. */
+type Place = Pick<VerifyContext, 'environment' | 'storeId' | 'limits'>
+
+/** Returns the contents of the sparse index of a log segment. */
+export function logIndex(context: Place, segment: LogSegment): Buffer {
   const builder = new IndexBuilder(context.limits.indexIntervalBytes)
   withEvents(context, segment.path, HEADER_FIXED_BYTES, (window, at, length, byte) =>
     builder.add(eventPosition(window, at), byte, eventTimestamp(window, at), length),
@@ -104,7 +108,8 @@ function isSealed(context: VerifyContext, path: string, size: number): boolean {
   }
 }
 
-function streamTable(context: VerifyContext, log: LogDirectory, segment: LogSegment): Buffer {
+/** Returns the contents of the stream table of a log segment. */
+export function streamTable(context: Place, log: LogDirectory, segment: LogSegment): Buffer {
   const { environment, storeId } = context
   const table = rebuildTable(environment.files, log, segment, storeId)
   const { base, epoch } = segment
@@ -143,7 +148,7 @@ async function checkpoint(context: VerifyContext, log: LogDirectory, epoch: numb
 }
 
 function withEvents(
-  context: VerifyContext,
+  context: Place,
   path: string,
   from: number,
   visit: (window: Window, at: number, length: number, byte: number) => void,

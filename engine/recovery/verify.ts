@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { LogDirectory } from '../commit-log/log-directory.js'
 import { AnnalsError, quote } from '../errors.js'
+import { BACKUP_FILE, PART_FILE } from '../format/backup-manifest.js'
 import { type Checkpoint, CHECKPOINT_FILE, decodeCheckpoint, MAX_CHECKPOINT_BYTES } from '../format/checkpoint.js'
 import { parseHeader } from '../format/file-header.js'
 import { windowOf } from '../format/frame.js'
@@ -11,6 +12,7 @@ import type { Environment, FileSystem } from '../io/file-system.js'
 import { readFileSync } from '../io/transfer.js'
 import { parseEpochFile } from '../lock/epoch-file.js'
 import { defaultLimits, type Limits } from '../limits.js'
+import { refuseBackup } from './backup-file.js'
 import { FindingList, type VerifyReport } from './findings.js'
 import { Copies } from './verify-copies.js'
 import { Pace, readHead, report, type VerifyContext, type VerifyProgress } from './verify-context.js'
@@ -39,6 +41,8 @@ export interface VerifyOptions {
 interface Live {
   /** The store is open in this process since this position: a group may be on its way. */
   readonly openSince?: number | undefined
+  /** It is a copy that is just made: it says of itself that it is not finished. */
+  readonly isCopy?: boolean | undefined
 }
 
 /** Names in the folder of a store. */
@@ -52,6 +56,7 @@ const ENTRIES = new Set([
   'checkpoint',
   'checkpoint.tmp',
   WATERMARK_FILE,
+  BACKUP_FILE,
   'aside',
 ])
 const MAX_HOME_BYTES = 64 * 1024
@@ -69,6 +74,7 @@ export async function verify(
 ): Promise<VerifyReport> {
   const started = environment.elapsed()
   options.signal?.throwIfAborted()
+  if (options.isCopy !== true) refuseBackup(environment.files, directory, 'read')
   const context = contextOf(environment, directory, options)
   const { findings, pace } = context
   if (options.onProgress !== undefined) pace.totalBytes = sizeOf(environment.files, directory)
@@ -237,7 +243,10 @@ function noteForeign(context: VerifyContext, directory: string): void {
   }
   for (const name of listOf(files, directory)) if (!ENTRIES.has(name)) note(join(directory, name))
   for (const name of listOf(files, context.logPath)) {
-    const isOurs = parseLogFileName(name) !== undefined || parseKeyFileName(name.replace(/\.new$/, '')) !== undefined
+    const isOurs =
+      name === PART_FILE ||
+      parseLogFileName(name) !== undefined ||
+      parseKeyFileName(name.replace(/\.new$/, '')) !== undefined
     if (!isOurs) note(join(context.logPath, name))
   }
 }

@@ -70,7 +70,8 @@ export class KeyKeeper {
   async close(segment: LogSegment | undefined, bytes: number, end: number): Promise<void> {
     this.#closing = true
     this.#soon?.cancel()
-    if (segment !== undefined) this.#then(() => this.#seal(segment, bytes, end))
+    // A segment that holds nothing has no key file.
+    if (segment !== undefined && segment.base < end) this.#then(() => this.#seal(segment, bytes, end))
     await this.#work
   }
 

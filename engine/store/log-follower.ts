@@ -58,6 +58,8 @@ export class LogFollower {
   /** The furthest place known to be committed, and the writer that said so last. */
   #target: LogPlace | undefined
   #writer = 0
+  /** Sequence that it began with. */
+  #begunAt = 0
   /** The greatest sequence that was once durable: what is wrong below it is damage. */
   #durable = 0
   /** A place that is not to be reached: what was relaxed and lost with the power does not come back. */
@@ -86,6 +88,7 @@ export class LogFollower {
     this.#byte = start.byte
     this.#next = { sequence: start.sequence, position: start.position, epoch: start.epoch }
     this.#durable = start.sequence
+    this.#begunAt = start.sequence
     hooks.began(segment)
   }
 
@@ -115,7 +118,9 @@ export class LogFollower {
     if (mark === undefined) return
     if (mark.writer > this.#writer) {
       this.#writer = mark.writer
-      if (mark.place.sequence < this.#next.sequence) throw this.#diverged()
+      // Never synced, so a power cut may leave it older than the checkpoint, which is proof enough of what is before it.
+      const hasRead = this.#next.sequence > this.#begunAt
+      if (hasRead && mark.place.sequence < this.#next.sequence) throw this.#diverged()
       this.#target = undefined // the new writer may not have found all that the one before has told of
     }
     this.prove(mark.place)

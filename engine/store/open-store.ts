@@ -4,6 +4,7 @@ import type { Environment, FileSystem } from '../io/file-system.js'
 import { isSystemError } from '../io/system-error.js'
 import { acquireWriterLock } from '../lock/acquire-writer-lock.js'
 import type { WriterLock } from '../lock/writer-lock.js'
+import { refuseBackup } from '../recovery/backup-file.js'
 import { recover } from '../recovery/recover.js'
 import { FileEventStore } from './file-event-store.js'
 import { type Home, LOG_FOLDER, readHome, refuseLinks, refuseNewer, STREAMS_FOLDER, writeHome } from './home-file.js'
@@ -17,6 +18,7 @@ export async function openStore(environment: Environment, path: string, options:
   assertPath(path)
   try {
     const directory = await findDirectory(environment, path, settings.create)
+    refuseBackup(environment.files, directory, 'write')
     const home = readStore(environment, path, directory, settings)
     if (home.kind === 'new' && !settings.create) throw noStore(path)
     const storeId = home.kind === 'new' ? newId(environment) : home.storeId
@@ -42,6 +44,7 @@ export async function openReadOnly(
   assertPath(path)
   try {
     const directory = await findDirectory(environment, path, false)
+    refuseBackup(environment.files, directory, 'read')
     const home = readStore(environment, path, directory, settings)
     if (home.kind === 'new') throw noStore(path)
     return await ReadOnlyEventStore.open(environment, settings, directory, home.storeId)
@@ -155,7 +158,7 @@ function makeFolders(files: FileSystem, path: string): void {
  * Makes the names of a new store's folder and of all above it durable. Whoever made them may have been killed before it came
  * to that, so all are synced; those above that this user may not read were not made by anybody like it.
  */
-async function syncAbove(files: FileSystem, directory: string): Promise<void> {
+export async function syncAbove(files: FileSystem, directory: string): Promise<void> {
   for (let at = directory; dirname(at) !== at; at = dirname(at)) {
     await new Promise<void>((done, reject) =>
       files.syncDirectory(dirname(at), (error) =>

@@ -15,6 +15,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   keys: ['base', 'format', 'io', 'segment', 'commit-log'],
   recovery: ['base', 'format', 'io', 'segment', 'lock', 'commit-log', 'streams', 'keys'],
   store: ['base', 'format', 'io', 'segment', 'lock', 'commit-log', 'streams', 'keys', 'recovery'],
+  backup: ['base', 'format', 'io', 'segment', 'lock', 'commit-log', 'recovery', 'store'],
   inspect: ['base', 'format', 'io', 'segment', 'lock', 'commit-log', 'streams', 'recovery'],
 }
 const ENGINE = [...Object.keys(LAYERS), 'index']

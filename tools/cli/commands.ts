@@ -1,5 +1,8 @@
 import type { Command } from './command.js'
+import { append } from './commands/append.js'
+import { backup } from './commands/backup.js'
 import { cat } from './commands/cat.js'
+import { checkpoint } from './commands/checkpoint.js'
 import { completionOf } from './commands/completion.js'
 import { exportCommand } from './commands/export.js'
 import { importCommand } from './commands/import.js'
@@ -7,6 +10,7 @@ import { inspect } from './commands/inspect.js'
 import { log } from './commands/log.js'
 import { ls } from './commands/ls.js'
 import { repair } from './commands/repair.js'
+import { restore } from './commands/restore.js'
 import { segments } from './commands/segments.js'
 import { show } from './commands/show.js'
 import { stat } from './commands/stat.js'
@@ -28,6 +32,10 @@ export const commands: readonly Command[] = [
   repair,
   exportCommand,
   importCommand,
+  append,
+  backup,
+  restore,
+  checkpoint,
   torture,
   completionOf(() => commands),
 ]

@@ -54,6 +54,16 @@ const SYSTEM_HINTS: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full',
 }
 
+/** Errors of what was asked for. */
+const USAGE: ReadonlySet<string> = new Set([
+  'ERR_INVALID_ARGUMENT',
+  'ERR_INVALID_NAME',
+  'ERR_INVALID_EVENT',
+  'ERR_TOO_LARGE',
+])
+/** Errors that say how the store is, and not that it could not be used. */
+const FINDINGS: ReadonlySet<string> = new Set(['ERR_CORRUPT', 'ERR_VERSION_CONFLICT', 'ERR_COMMIT_ID_REUSED'])
+
 /** What to say about an error, and how to end. */
 export function explain(error: unknown): {
   readonly code: ExitCode
@@ -64,8 +74,8 @@ export function explain(error: unknown): {
   if (error instanceof InterruptedError) return { code: EXIT.interrupted }
   if (error instanceof UsageError) return { code: EXIT.usage, message: error.message, ...hintOf(error.hint) }
   if (error instanceof AnnalsError) {
-    const usage = error.code === 'ERR_INVALID_ARGUMENT' || error.code === 'ERR_INVALID_NAME'
-    const code = usage ? EXIT.usage : error.code === 'ERR_CORRUPT' ? EXIT.findings : EXIT.io
+    const usage = USAGE.has(error.code)
+    const code = usage ? EXIT.usage : FINDINGS.has(error.code) ? EXIT.findings : EXIT.io
     return { code, message: error.message, ...hintOf(HINTS[error.code]) }
   }
   const { code, path, message, stack } = error as NodeJS.ErrnoException

@@ -219,7 +219,7 @@ export function unsafeIn(text: string): string[] {
 /** Takes out what is otherwise at each run: how long it took, and the time in the name of a folder. */
 export function untimed(text: string): string {
   return text
-    .replaceAll(/read in [\d.:]+ m?(?:s|in)\b/g, 'read in 1 ms')
+    .replaceAll(/(?<=\b(?:read|verified,|now,|crash,) in )[\d.:]+ m?(?:s|in)\b/g, '1 ms')
     .replaceAll(/aside\/[\dTZ.-]+\//g, 'aside/2026-01-05T10-00-00.000Z/')
 }
 
