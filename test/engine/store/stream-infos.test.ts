@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { ListedStream } from '../../../engine/index.js'
+import { openReadOnly } from '../../../engine/store/open-store.js'
 import { collect } from '../../contract/contract-support.js'
 import { countUp, numbered, sized, TestMachine } from './test-machine.js'
 
@@ -32,6 +33,22 @@ t.test('[N1] [fault 1] streams that a killed writer left in the log only are lis
   const file = machine.find('.seg').find((path) => path.includes('/s7@'))!
   t.match(await store.streamInfo('s7'), { version: 1, segments: 1, bytes: machine.contents(file).length })
   t.same(names(await collect(store.listStreams())), names(found))
+  await store.close()
+})
+
+t.test('[N1] a reader beside the writer tells the size of files that are not settled yet', async (t) => {
+  const machine = new TestMachine()
+  const store = await machine.open()
+  await store.append('a', numbered(3))
+  await new Promise((resolve) => setImmediate(resolve)) // the writer tells of a commit in the turn behind it
+  const reader = await openReadOnly(machine.environment, '/store', { readOnly: true })
+  t.match(await reader.streamInfo('a'), { version: 3, bytes: 0, segments: 0 }, 'in the log only')
+  await store.flush()
+  const [file] = machine.find('.seg') as [string]
+  const known = { version: 3, bytes: machine.contents(file).length, segments: 1 }
+  t.match(await reader.streamInfo('a'), known)
+  t.match(await collect(reader.listStreams()), [known])
+  await reader.close()
   await store.close()
 })
 
