@@ -66,7 +66,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/format/backup-manifest.ts': 'test/engine/backup/backup',
   'engine/recovery/backup-file.ts': 'test/engine/backup/backup',
   'engine/store/commit-marks.ts': 'test/contract/read-contract',
-  'engine/store/event-iterator.ts': 'test/contract/read-contract',
   'engine/store/feed.ts': 'test/contract/subscription-contract, test/engine/store/subscription',
   'engine/store/file-event-store.ts': 'composition root; test/contract',
   'engine/store/log-source.ts': 'test/contract/read-contract, test/engine/store/index-files',
