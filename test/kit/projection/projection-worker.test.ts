@@ -368,6 +368,21 @@ t.test('a state that cannot be stored is a failure, and so is a row', async (t) 
   }
 })
 
+t.test('[P1] a dead letter is stored in one with the checkpoint behind it', async (t) => {
+  const store = await storeWith(3)
+  t.teardown(() => store.close())
+  const projections = memoryProjections()
+  const options = { projections, retry: { attempts: 1 }, onFailure: 'dead-letter' } as const
+  const { state } = noting(() => {
+    throw new Error('never')
+  })
+  const runner = await runProjection(store, state, options)
+  await runner.whenProcessed(2)
+  const build = await projections.open({ name: state.name, tables: [], sql: {} }, 'live')
+  t.same([build.head?.position, [...build.entries('dead_letters')].length], [3, 3])
+  await runner.stop()
+})
+
 t.test('an effect that throws is told, and stops nothing', async (t) => {
   const store = await storeWith(3)
   t.teardown(() => store.close())
