@@ -115,7 +115,7 @@ export class ProjectionRunner<View = unknown> implements AsyncDisposable {
     await this.whenProjected(position, signal)
   }
 
-  /** @internal As `whenProcessed`, of a position that exists. */
+  /** As `whenProcessed`, of a position that is known to exist: it is not looked for. */
   async whenProjected(position: number, signal?: AbortSignal): Promise<void> {
     if (position < this.#position) return
     this.#refuseWhenOver()
