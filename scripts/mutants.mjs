@@ -143,7 +143,7 @@ const MUTANTS = [
     file: 'engine/store/settler.ts',
     from: 'fence() // what this writer does not know may be what its successor has begun',
     to: '',
-    suites: ['engine/store/fenced-writer'],
+    suites: ['engine/store/settler'],
   },
   {
     name: 'the fence is not looked at before an unfinished copy is removed',

@@ -76,7 +76,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/read-options.ts': 'test/contract/refusal-contract',
   'engine/store/segment-cursor.ts': 'test/contract/read-contract, test/engine/store/index-files',
   'engine/store/selection.ts': 'test/contract/filter-contract, test/engine/store/time-range',
-  'engine/store/settler.ts': 'test/engine/store/segments, test/crash/failed-sync, every-moment',
   'engine/store/store-reader.ts': 'test/contract/read-contract',
   'engine/store/stream-source.ts': 'test/contract/read-contract, test/engine/store/index-files',
   'engine/store/subscribe-options.ts': 'test/contract/subscription-contract',
