@@ -4,6 +4,7 @@ import { batch } from './batch.js'
 import { bulk } from './bulk.js'
 import { aggregateLoad, command } from './kit.js'
 import { filteredRead } from './filtered-read.js'
+import { importNdjson } from './import-ndjson.js'
 import { lookup } from './lookup.js'
 import { open } from './open.js'
 import { project } from './project.js'
@@ -28,6 +29,7 @@ export const workloads: Readonly<Record<string, Workload>> = {
   'random-offset': randomOffset,
   lookup,
   subscribe,
+  'import-ndjson': importNdjson,
   project,
   'kit-load': aggregateLoad,
   'kit-command': command,
