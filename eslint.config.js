@@ -48,7 +48,7 @@ const houseRules = {
 }
 
 export default tseslint.config(
-  { ignores: ['node_modules/', 'build/', 'dist/', '.tap/', '.demo/', '.bench/', 'bench/compare/', 'test/fixtures/'] },
+  { ignores: ['node_modules/', 'build/', 'dist/', '.tap/', '.demo/', '.bench/', 'test/fixtures/'] },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   { rules: { ...importRules, ...houseRules } },

@@ -16,7 +16,7 @@ export async function bootstrap({ package: wantsPackage = false } = {}) {
   }
   if (!installed()) {
     console.log('Installing the development dependencies (npm ci) ...')
-    npm('ci', '--no-audit', '--no-fund')
+    npm(root, 'ci', '--no-audit', '--no-fund')
   }
   if (!existsSync(join(root, '.tap/plugins'))) {
     run(process.execPath, [join(root, 'node_modules/tap/dist/esm/run.mjs'), 'build'])
@@ -57,10 +57,11 @@ function changed(part) {
   )
 }
 
-function npm(...args) {
+/** Runs npm in a folder, the one that this was started by if so. */
+export function npm(folder, ...args) {
   const cli = process.env.npm_execpath
-  if (cli?.endsWith('.js')) run(process.execPath, [cli, ...args])
-  else run('npm', args, { shell: process.platform === 'win32' })
+  if (cli?.endsWith('.js')) run(process.execPath, [cli, ...args], { cwd: folder })
+  else run('npm', args, { cwd: folder, shell: process.platform === 'win32' })
 }
 
 function run(command, args, options = {}) {

@@ -8,6 +8,13 @@ export const { calculate: crc32c } = createRequire(import.meta.url)('fast-crc32c
   readonly calculate: (bytes: Uint8Array) => number
 }
 
+/** Plain MessagePack maps, or msgpackr's shared record structures, which leave the keys out. */
+export type RawCodec = 'maps' | 'shapes'
+
+export function packrFor(codec: RawCodec): Packr {
+  return codec === 'maps' ? new Packr({ useRecords: false }) : new Packr({ structures: [] })
+}
+
 /** Encodes values as frames into one buffer. */
 export class FrameWriter {
   readonly #packr: Packr
@@ -15,7 +22,7 @@ export class FrameWriter {
   length = 0
   #view: DataView
 
-  constructor(packr = new Packr({ useRecords: false }), size = 1024 * 1024) {
+  constructor(packr = packrFor('maps'), size = 1024 * 1024) {
     this.#packr = packr
     this.bytes = Buffer.allocUnsafeSlow(size)
     this.#view = new DataView(this.bytes.buffer)

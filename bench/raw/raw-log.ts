@@ -1,15 +1,16 @@
 import { closeSync, constants, fdatasyncSync, fsyncSync, openSync, write, writeSync } from 'node:fs'
 import type { Plan } from '../plan.js'
-import { FrameWriter } from './frames.js'
+import { FrameWriter, packrFor, type RawCodec } from './frames.js'
 
 /** A file that synchronous calls append to: the raw limit of everything that writes. */
 export class RawLog {
   readonly #fd: number
-  readonly #writer = new FrameWriter()
+  readonly #writer: FrameWriter
   bytes = 0
 
-  constructor(path: string) {
+  constructor(path: string, codec: RawCodec = 'maps') {
     this.#fd = openSync(path, 'w')
+    this.#writer = new FrameWriter(packrFor(codec))
   }
 
   /** Encodes a group of events, writes it with one call and, if so, waits for the disk. */

@@ -1,11 +1,11 @@
 /** Records in files as anybody would keep them to read them fast: frames around msgpackr's shared record structures. */
 import { closeSync, fstatSync, openSync, readSync, writeSync } from 'node:fs'
-import { Packr } from 'msgpackr'
+import type { Packr } from 'msgpackr'
 import type { StoredEvent } from '../../engine/index.js'
 import type { OrderEvent } from '../events.js'
 import { uuid, randomFrom } from '../events.js'
 import type { Plan } from '../plan.js'
-import { crc32c, FrameWriter, HEADER_BYTES } from './frames.js'
+import { crc32c, FrameWriter, HEADER_BYTES, packrFor, type RawCodec } from './frames.js'
 
 /** What annals returns for an event: the same fields, so that decoding makes the same objects. */
 export type OrderRecord = StoredEvent<string, OrderEvent['data'], OrderEvent['metadata']>
@@ -14,12 +14,13 @@ const WINDOW_BYTES = 256 * 1024
 const FIRST_TIME = 1_767_225_600_000
 
 export class RawRecords {
-  readonly #packr = new Packr({ structures: [] })
+  readonly #packr: Packr
   readonly #plan: Plan
   readonly #ids: readonly string[]
 
-  constructor(plan: Plan) {
+  constructor(plan: Plan, codec: RawCodec = 'shapes') {
     this.#plan = plan
+    this.#packr = packrFor(codec)
     this.#ids = Array.from({ length: 8192 }, (_, n) => uuid(randomFrom(-1 - n)))
   }
 
