@@ -272,7 +272,7 @@ class World {
     const { commitId } = commit.keys!
     this.#note(`repeat ${commit.number}`)
     this.tally.repeats++
-    const results = [await this.#model.append(store, commit)].flat() as AppendResult[]
+    const results: AppendResult[] = [await this.#model.append(store, commit)].flat()
     if (!results.every(({ isRepeat }) => isRepeat)) throw new Error(`commit ${commit.number} was appended twice`)
     try {
       await store.append('a', [{ type: 'Other', data: null }], { commitId: commitId! })
