@@ -24,7 +24,7 @@ export const postgres: ComparedEngine = {
   kind: 'store',
   name: 'postgres',
   title: 'PostgreSQL',
-  note: 'pg, one connection: table of events with UNIQUE (stream, "offset"), the version compared by the INSERT; one statement for all appends of a turn of the event loop; relaxed with synchronous_commit = off; without cold rows, bytes and memory, which are those of the server',
+  note: 'pg, one connection: table of events with UNIQUE (stream, "offset"), the version compared by the INSERT; one statement for all appends of a turn of the event loop; relaxed with synchronous_commit = off; without cold rows and bytes, and with the processor time and memory of the client only, the rest being that of the server',
   family: 'postgres',
   async cannot() {
     const missing = missingRival('pg')

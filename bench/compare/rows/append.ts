@@ -57,11 +57,12 @@ export function appendRow(row: AppendRow): Row {
         if (bulk) await store.settle()
       })
       await store!.close()
+      // None where a server has the files.
       const bytes = bytesBelow(directory)
       const reopened = await engine.open({ directory, level, inFlight: 1 })
       await verify(engine, reopened, plan, warm + events)
       await reopened.close()
-      return { value: events / seconds, ...cost, bytesPerEvent: bytes / (warm + events) }
+      return { value: events / seconds, ...cost, bytesPerEvent: bytes === 0 ? undefined : bytes / (warm + events) }
     },
     async limit(limit: ComparedLimit, context: RowContext): Promise<Measured> {
       const { plan, events, warm } = sizes(context)
