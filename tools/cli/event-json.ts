@@ -1,5 +1,5 @@
 import type { StoredEvent } from '../../engine/index.js'
-import { valueToJson } from './json-values.js'
+import { valueToJson } from '../../kit/json-values.js'
 import { escapeUnsafe } from './safe-text.js'
 
 /**

@@ -1,5 +1,5 @@
 import type { NewEvent } from '../../engine/index.js'
-import { JsonValueError, valueFromJson } from '../cli/json-values.js'
+import { JsonValueError, valueFromJson } from '../../kit/json-values.js'
 import { BadRecordError } from './bad-record.js'
 import type { ImportedEvent } from './imported-event.js'
 import { jsonRecord } from './json-record.js'

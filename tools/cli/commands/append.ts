@@ -3,7 +3,7 @@ import { type ExpectedVersion, type NewEvent, openEventStore } from '../../../en
 import type { Command } from '../command.js'
 import { nameOf } from '../event-selection.js'
 import { EXIT, type ExitCode, UsageError } from '../exit-codes.js'
-import { JsonValueError, valueFromJson } from '../json-values.js'
+import { JsonValueError, valueFromJson } from '../../../kit/json-values.js'
 import type { ParsedArguments } from '../parsed-arguments.js'
 import { quoted, safeJson, showName } from '../safe-text.js'
 import type { Terminal } from '../terminal.js'

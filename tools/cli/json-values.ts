@@ -1,1 +1,0 @@
-export { JsonValueError, valueFromJson, valueToJson } from '../../kit/json-values.js'
