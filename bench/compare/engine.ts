@@ -42,6 +42,8 @@ export interface ComparedEngine {
   readonly family: string
   /** The reason why the engine cannot run here at all, or not with so many streams. */
   cannot?(streams: number): Promise<string | undefined> | string | undefined
+  /** Its durable appends return before all of them is on disk: what a crash takes is told, and is no failure of the comparison. */
+  readonly acknowledgesEarly?: true
   /** Loads what opening needs, so that the time of opening is not that of loading code. */
   prepare(): Promise<void> | void
   open(options: OpenOptions): Promise<ComparedStore>

@@ -19,8 +19,9 @@ export const eventStorageEngine: ComparedEngine = {
   kind: 'store',
   name: 'event-storage',
   title: 'event-storage, one file',
-  note: 'event-storage: all events in one partition, an index file for each stream, its own JSON, no event ids; write buffer 256 KiB; durable with syncOnFlush, which syncs the events, while the index follows within 100 ms; a subscriber has an event before it is on disk',
+  note: 'event-storage: all events in one partition, an index file for each stream, its own JSON, no event ids; write buffer 256 KiB; durable with syncOnFlush, which syncs the events before the append returns, but writes the index up to 100 ms later and does not rebuild it, so a crash takes acknowledged events: its durable rows promise less than the others; a subscriber has an event before it is on disk',
   family: 'event-storage',
+  acknowledgesEarly: true,
   cannot: (streams) =>
     missingRival('event-storage') ??
     (streams > MOST_STREAMS
