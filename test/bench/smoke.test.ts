@@ -3,6 +3,9 @@ import { fileURLToPath } from 'node:url'
 import t from 'tap'
 import type { Result } from '../../bench/workload.js'
 
+// Every workload in a process of its own: under a minute on a quiet machine, and others may keep it busy.
+t.setTimeout(600_000)
+
 const script = fileURLToPath(new URL('../../bench/index.js', import.meta.url))
 
 function bench(...args: readonly string[]): { status: number | null; stdout: string; stderr: string } {
