@@ -195,6 +195,7 @@ export async function readHostile(
     told ||= read.told
     if (read.count < events.length) short.push(stream)
   }
+  await store.discard(new Error('read')) // a process remembers the stores that it has open
   const whole = short.length === 0 && all.count === truth.all.length
   if (!whole && !told && tornBytes === 0 && !silent) {
     throw new Error(`silently lacks ${truth.all.length - all.count} events of the log, and of streams ${short.join()}`)
