@@ -1,6 +1,40 @@
 /** Errors of the kit. Their codes stand with all others in `engine/errors.ts`. */
-import { AnnalsError, InvalidEventError, quote } from '../engine/errors.js'
+import { AnnalsError, type ErrorCode, InvalidEventError, quote } from '../engine/errors.js'
+import type { StoredEvent } from '../engine/types/event.js'
 import type { StandardIssue } from './standard-schema.js'
+
+/** A handler threw, rejected or did not end, as often as it was called with an event. */
+export abstract class EventHandlerError extends AnnalsError {
+  readonly stream: string
+  readonly offset: number
+  readonly position: number
+  readonly type: string
+  /** Name of the handler among `handlers`: the type as it is called today, or `*`. */
+  readonly handler: string
+  /** How often it was called with the event. */
+  readonly attempts: number
+
+  constructor(
+    code: ErrorCode,
+    [verb, by]: readonly [verb: string, by: string],
+    { stream, offset, position, type }: StoredEvent,
+    handler: string,
+    attempts: number,
+    cause: unknown,
+  ) {
+    super(
+      code,
+      `Cannot ${verb} ${quote(type)} at offset ${offset} of stream ${quote(stream)} ${by}: handler ${quote(handler)}, attempt ${attempts}: ${said(cause)}`,
+      { cause },
+    )
+    this.stream = stream
+    this.offset = offset
+    this.position = position
+    this.type = type
+    this.handler = handler
+    this.attempts = attempts
+  }
+}
 
 /** ERR_UNKNOWN_EVENT: the registry has no such event type. When appending: nothing was written. */
 export class UnknownEventError extends AnnalsError {

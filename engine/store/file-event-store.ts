@@ -114,7 +114,8 @@ export class FileEventStore implements EventStore {
       } catch (error) {
         throw parts.lock.explain(error as Error)
       }
-      if (state.damage !== undefined) parts.lock.check()
+      const reason = state.damage && parts.lock.explain(state.damage)
+      if (reason !== state.damage) throw reason!
       return state
     }
     this.#catalog = new StreamCatalog(limits, (key) => {

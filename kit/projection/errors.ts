@@ -2,39 +2,15 @@
 import { AnnalsError, quote } from '../../engine/errors.js'
 import type { AppendResult } from '../../engine/types/event-store.js'
 import type { StoredEvent } from '../../engine/types/event.js'
+import { EventHandlerError } from '../errors.js'
 
 /** ERR_PROJECTION_HANDLER: a handler threw, rejected or did not end. The event is not projected; what was before it is. */
-export class ProjectionHandlerError extends AnnalsError {
+export class ProjectionHandlerError extends EventHandlerError {
   readonly projection: string
-  readonly stream: string
-  readonly offset: number
-  readonly position: number
-  readonly type: string
-  /** Name of the handler among `handlers`: the type as it is called today, or `*`. */
-  readonly handler: string
-  /** How often it was called with the event. */
-  readonly attempts: number
 
-  constructor(
-    projection: string,
-    { stream, offset, position, type }: StoredEvent,
-    handler: string,
-    attempts: number,
-    reason: string,
-    options?: ErrorOptions,
-  ) {
-    super(
-      'ERR_PROJECTION_HANDLER',
-      `Cannot project ${quote(type)} at offset ${offset} of stream ${quote(stream)} to ${quote(projection)}: handler ${quote(handler)}, attempt ${attempts}: ${reason}`,
-      options,
-    )
+  constructor(projection: string, event: StoredEvent, handler: string, attempts: number, cause: unknown) {
+    super('ERR_PROJECTION_HANDLER', ['project', `to ${quote(projection)}`], event, handler, attempts, cause)
     this.projection = projection
-    this.stream = stream
-    this.offset = offset
-    this.position = position
-    this.type = type
-    this.handler = handler
-    this.attempts = attempts
   }
 }
 

@@ -311,7 +311,7 @@ export class ProjectionWorker {
   }
 
   #refusal({ name, stored }: Item, attempts: number, cause: unknown): ProjectionHandlerError {
-    return new ProjectionHandlerError(this.#context.projection.name, stored, name, attempts, said(cause), { cause })
+    return new ProjectionHandlerError(this.#context.projection.name, stored, name, attempts, cause)
   }
 
   async #backOff(failures: number, signal: AbortSignal): Promise<void> {

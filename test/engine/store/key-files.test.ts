@@ -227,6 +227,30 @@ t.test(
   },
 )
 
+t.test('[F3] a segment in which nothing stands has no key file, and verify asks for none', async (t) => {
+  const machine = new TestMachine()
+  let store = await machine.open(options)
+  let n = 0
+  while (machine.find('.log').length < 2) await fill(store, n, ++n)
+  const second = machine.find('.log')[1]!
+  machine.files.setFaults({
+    only: ({ kind, path }) => kind === 'write' && path.endsWith('.log') && path > second,
+    ...{ failAt: 2, sticky: true, code: 'ENOSPC' },
+  })
+  await t.rejects(fill(store, n, n + 50), { code: 'ERR_NO_SPACE' }, 'no event gets into the third segment')
+  machine.files.setFaults()
+  await store.close().catch(() => undefined)
+  t.equal(machine.find('.log').length, 3)
+
+  store = await machine.open(options)
+  await store.close()
+  t.equal(machine.find('.log').length, 3, 'the empty one is still the last')
+  t.notOk(keyFiles(machine).includes(machine.find('.log')[2]!.replace(/log$/, 'key')))
+  store = await machine.open(options)
+  t.same((await store.verify()).findings, [])
+  await store.close()
+})
+
 t.test('[C2] [fault 45] the key file from before its segment was gone on in hides nothing', async (t) => {
   const machine = new TestMachine()
   const append = (store: FileEventStore, n: number): Promise<{ isRepeat?: true }> =>

@@ -9,6 +9,7 @@ import {
   annalsHere,
   BINARY,
   cleanEnvironment,
+  sampleFolder,
   sampleStore,
   temporaryFolder,
   untimed,
@@ -16,8 +17,7 @@ import {
 } from './run-cli.js'
 
 t.test('[L1] backup, again, look into it, restore', async (t) => {
-  const cwd = temporaryFolder(t)
-  writeImage(cwd, await sampleStore())
+  const cwd = await sampleFolder(t)
   const run = (...words: string[]): unknown => {
     const { status, stdout, stderr } = annals(words, { cwd })
     return { status, stdout: untimed(stdout), stderr }

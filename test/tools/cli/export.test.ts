@@ -13,6 +13,7 @@ import {
   annalsHere,
   expectOutput,
   hostileNames,
+  sampleFolder,
   sampleStore,
   temporaryFolder,
   unsafeIn,
@@ -25,8 +26,7 @@ async function commitsIn(directory: string): Promise<StoredEvent[][]> {
 }
 
 t.test('[L1] everything, a stream, a category, by type, time and place: whole output', async (t) => {
-  const cwd = temporaryFolder(t)
-  writeImage(cwd, await sampleStore())
+  const cwd = await sampleFolder(t)
   const shown: string[] = []
   for (const words of [
     ['data'],

@@ -4,6 +4,7 @@ import { PassThrough } from 'node:stream'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import type { Test } from 'tap'
 import { SmallFiles, type FilesImage } from '../../support/small-files.js'
 import { STORE, stillEnvironment } from '../../support/hostile-store.js'
 import { openStore } from '../../../engine/store/open-store.js'
@@ -100,6 +101,21 @@ export async function transcript(
   return printed.join('\n')
 }
 
+/** Compares what command lines print with a file; the first of them is also run as the built command, and prints the same. */
+export async function expectTranscript(
+  t: Test,
+  folder: string,
+  name: string,
+  lines: readonly (readonly string[])[],
+): Promise<void> {
+  const first = lines[0]!
+  const { status, stdout, stderr } = annals(first, { cwd: folder })
+  t.same({ status, stderr }, { status: 0, stderr: '' })
+  const whole = await transcript(folder, lines)
+  t.ok(whole.startsWith(`$ annals ${first.join(' ')}\n${stdout}`), 'as the built command')
+  expectOutput(t, name, whole)
+}
+
 /** What a command prints with `--json`, line by line. */
 export async function jsonLines(folder: string, words: readonly string[]): Promise<Record<string, unknown>[]> {
   const { stdout } = await annalsHere(words, folder)
@@ -128,6 +144,13 @@ export function cleanEnvironment(): NodeJS.ProcessEnv {
 export function temporaryFolder(t: { teardown(done: () => unknown): void }): string {
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'annals-cli-')))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+
+/** Such a folder with the sample store in `data`. */
+export async function sampleFolder(t: { teardown(done: () => unknown): void }): Promise<string> {
+  const folder = temporaryFolder(t)
+  writeImage(folder, await sampleStore())
   return folder
 }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t from 'tap'
 import { openEventStore } from '../../../engine/index.js'
 import { inTerminal, noTerminal, screen } from './pseudo-terminal.js'
-import { hostileNames, sampleStore, temporaryFolder, writeImage } from './run-cli.js'
+import { hostileNames, sampleFolder, temporaryFolder, writeImage } from './run-cli.js'
 
 const COLUMNS = 60
 const skip = noTerminal() ?? false
@@ -71,8 +71,7 @@ t.test('[fault 68] a hostile store in a terminal leaves a screen as any other', 
 })
 
 t.test('repair asks in a terminal, and takes "no" and Ctrl-C for an answer', { skip }, async (t) => {
-  const cwd = temporaryFolder(t)
-  writeImage(cwd, await sampleStore())
+  const cwd = await sampleFolder(t)
   writeFileSync(join(cwd, 'data/checkpoint'), 'damaged')
   const no = inTerminal(['repair', 'data'], cwd, COLUMNS)
   await no.until('[y/N] ')

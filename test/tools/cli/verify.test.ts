@@ -7,6 +7,7 @@ import {
   annalsHere,
   expectOutput,
   hostileNames,
+  sampleFolder,
   sampleStore,
   temporaryFolder,
   unsafeIn,
@@ -25,8 +26,7 @@ function spoil(file: string, text: string): void {
 }
 
 t.test('[U3] a sound store', async (t) => {
-  const cwd = temporaryFolder(t)
-  writeImage(cwd, await sampleStore())
+  const cwd = await sampleFolder(t)
   const { status, stdout, stderr } = annals(['verify', 'data'], { cwd })
   t.same({ status, stderr }, { status: 0, stderr: '' })
   t.match(untimed(stdout), /^sound: 7 events in 3 streams; \d+ files, [\d.]+ KiB read in 1 ms\n$/)
@@ -81,8 +81,7 @@ t.test('what is no store, or nowhere, ends with 3 and says so', async (t) => {
 })
 
 t.test('on a terminal it shows how far it has come, and takes that away', async (t) => {
-  const cwd = temporaryFolder(t)
-  writeImage(cwd, await sampleStore())
+  const cwd = await sampleFolder(t)
   const { stdout, stderr } = await annalsHere(['verify', 'data'], cwd, { isTerminal: true })
   t.match(stdout, '\u001b[32msound', 'in colour')
   const shown = stderr.split('\r\u001b[K')
@@ -97,8 +96,7 @@ t.test('on a terminal it shows how far it has come, and takes that away', async 
 })
 
 t.test('Ctrl-C ends it without a word', async (t) => {
-  const cwd = temporaryFolder(t)
-  writeImage(cwd, await sampleStore())
+  const cwd = await sampleFolder(t)
   const controller = new AbortController()
   controller.abort(new InterruptedError())
   const { status, stdout, stderr } = await annalsHere(['verify', 'data'], cwd, { signal: controller.signal })
