@@ -1,4 +1,5 @@
 /** The bytes that `docs/values.md` adds to standard MessagePack, and the error of everybody who reads them. */
+import { CorruptionError } from '../errors.js'
 
 /** First byte of an object written by shape; the one byte standard MessagePack never uses. */
 export const SHAPED = 0xc1
@@ -26,4 +27,16 @@ export class ValueFormatError extends Error {
     this.name = 'ValueFormatError'
     this.byte = byte
   }
+}
+
+/** Takes an error as one of the bytes that were decoded. Throws any other: it is not theirs. */
+export function asValueFault(error: unknown): ValueFormatError {
+  if (error instanceof ValueFormatError) return error
+  throw error
+}
+
+/** The error of who has read those bytes from a file: `byte` is where their record starts. Throws any other as it is. */
+export function asCorruption(error: unknown, place: { readonly file: string; readonly byte: number }): CorruptionError {
+  const cause = asValueFault(error)
+  return new CorruptionError(cause.message, place, { cause })
 }

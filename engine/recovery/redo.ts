@@ -21,7 +21,7 @@ import { InternedStrings } from '../format/interned-strings.js'
 import { decodeShape } from '../format/shape-record.js'
 import type { ShapeDefinition, ShapeTable } from '../format/shapes.js'
 import { StreamTableBuilder } from '../format/stream-table.js'
-import { ValueFormatError } from '../format/value-format.js'
+import { asValueFault } from '../format/value-format.js'
 import type { FileHandle, FileSystem } from '../io/file-system.js'
 import { readFullySync, writeFullySync } from '../io/transfer.js'
 import { MAX_COMMIT_BYTES, MAX_GROUP_BYTES } from '../limits.js'
@@ -266,10 +266,10 @@ export class RedoReader {
     try {
       this.#shapes.define(shape)
     } catch (error) {
-      if (!(error instanceof ValueFormatError)) throw error
+      const { message } = asValueFault(error)
       this.#shapesDisputed = true
       this.#shapes.dispute(shape.id)
-      this.#damage ??= new CorruptionError(error.message, { file, byte })
+      this.#damage ??= new CorruptionError(message, { file, byte })
     }
   }
 

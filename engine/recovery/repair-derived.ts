@@ -34,12 +34,11 @@ const CRC_OF_HEADER_AT = 16
 export async function repairDerived(
   context: VerifyContext,
   repairs: Repairs,
-  directory: string,
   epoch: number,
   findings: readonly Finding[],
 ): Promise<void> {
   const { directory: log } = LogDirectory.read(context.environment.files, context.logPath)
-  for (const { severity, invariant, file, stream } of findings) {
+  for (const { severity, file, stream } of findings) {
     if (severity !== 'derived') continue
     const name = file.slice(Math.max(file.lastIndexOf('/'), file.lastIndexOf('\\')) + 1)
     const inLog = parseLogFileName(name)
@@ -59,14 +58,13 @@ export async function repairDerived(
       const made = stream === undefined ? undefined : streamIndex(context, stream, inStream.base)
       if (made === undefined) await repairs.remove(file, 'set aside: it is made again when it is needed')
       else await repairs.replace(file, made, 'made again from its segment')
-    } else if (name === CHECKPOINT_FILE && invariant === 'I12') {
+    } else if (name === CHECKPOINT_FILE) {
       const made = await checkpoint(context, log, epoch)
       await repairs.replace(file, encodeCheckpoint(context.storeId, made), 'made again from the log')
     } else if (name === WATERMARK_FILE) {
       await repairs.remove(file, 'set aside: the next writer makes it again')
-    } else if (file.startsWith(join(directory, 'epoch'))) {
-      continue // its name is all that counts
     }
+    // What is left needs nothing: of the file that names a writer its name counts, for a stream segment stands the log.
   }
 }
 

@@ -31,7 +31,7 @@ export async function repairStreams(
   repairs: Repairs,
   findings: readonly Finding[],
 ): Promise<void> {
-  const streams = damagedStreams(context, repairs, findings)
+  const streams = damagedStreams(repairs, findings)
   if (streams.size === 0) return
   await collect(context, streams)
   for (const stream of streams.values()) {
@@ -43,12 +43,12 @@ export async function repairStreams(
   }
 }
 
-function damagedStreams(context: VerifyContext, repairs: Repairs, findings: readonly Finding[]): Map<string, Damaged> {
+function damagedStreams(repairs: Repairs, findings: readonly Finding[]): Map<string, Damaged> {
   const streams = new Map<string, Damaged>()
   for (const { severity, file, stream, offset, byte, message } of findings) {
     const parsed = parseStreamFileName(file.slice(Math.max(file.lastIndexOf('/'), file.lastIndexOf('\\')) + 1))
     if (severity === 'note' || parsed?.suffix !== '.seg') continue
-    if (stream === undefined) {
+    if (stream === undefined || offset === undefined) {
       repairs.fail(file, byte, `${message}; whose segment it is cannot be told`)
       continue
     }
@@ -57,10 +57,7 @@ function damagedStreams(context: VerifyContext, repairs: Repairs, findings: read
       damaged = { key: streamKey(stream), bases: new Map(), events: new Map() }
       streams.set(stream, damaged)
     }
-    const own = join(context.streamsPath, streamFileName(damaged.key.path, parsed.base, '.seg'))
-    if (own === file) {
-      damaged.bases.set(parsed.base, Math.max(damaged.bases.get(parsed.base) ?? 0, offset ?? parsed.base))
-    }
+    damaged.bases.set(parsed.base, Math.max(damaged.bases.get(parsed.base) ?? 0, offset))
   }
   return streams
 }

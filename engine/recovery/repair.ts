@@ -62,7 +62,7 @@ export async function repair(
         await repairLog(context(), repairs)
         await repairStreams(context(), repairs, findings)
       }
-      await repairDerived(context(), repairs, directory, lock?.epoch ?? 0, findings)
+      await repairDerived(context(), repairs, lock?.epoch ?? 0, findings)
       if (lock === undefined) break
       after = await verify(environment, directory, settings)
       findings = after.findings

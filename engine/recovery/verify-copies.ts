@@ -18,8 +18,6 @@ export interface UnsettledStream {
   next: number
   /** From this offset on the segments hold what was written, synced or not. */
   written: number
-  /** Its segments were read. */
-  met: boolean
 }
 
 /** What the stream segments are compared with: every event of the log, and where the log lacks some. */
@@ -79,7 +77,7 @@ export class Copies implements LogSink {
     const offset = eventOffset(window, at)
     let known = this.unsettled.get(stream)
     if (known === undefined) {
-      known = { first: offset, next: offset, written: Infinity, met: false }
+      known = { first: offset, next: offset, written: Infinity }
       this.unsettled.set(stream, known)
     }
     if (position >= this.#context.writtenFrom) known.written = Math.min(known.written, offset)

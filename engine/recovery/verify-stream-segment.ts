@@ -30,6 +30,16 @@ export interface SegmentToRead {
   readonly indexed: boolean
 }
 
+/** What a stream segment has told. */
+export interface SegmentEnd {
+  /** Name of the stream, where it can be told. */
+  readonly name: string | undefined
+  /** Offset behind its last event. */
+  readonly version: number
+  /** What follows is in another segment. */
+  readonly sealed: boolean
+}
+
 interface Reading {
   readonly segment: SegmentToRead
   readonly file: string
@@ -54,8 +64,7 @@ export class StreamSegmentVerifier {
     this.#structure = structure
   }
 
-  /** Returns the name of the stream, where it can be told, and the offset behind the last event. */
-  async read(segment: SegmentToRead): Promise<{ readonly name: string | undefined; readonly version: number }> {
+  async read(segment: SegmentToRead): Promise<SegmentEnd> {
     const { environment, streamsPath, pace, records } = this.#context
     const file = join(streamsPath, streamFileName(segment.path, segment.base, '.seg'))
     const handle = environment.files.open(file, 'read')
@@ -66,7 +75,7 @@ export class StreamSegmentVerifier {
       const head = this.#head(handle, segment, file)
       const pause = pace.spend(Math.min(size, HEADER_FIXED_BYTES))
       if (pause !== undefined) await pause
-      if (head.key === undefined) return { name: undefined, version: segment.base }
+      if (head.key === undefined) return { name: undefined, version: segment.base, sealed: false }
       const reading: Reading = {
         segment,
         file,
@@ -80,7 +89,7 @@ export class StreamSegmentVerifier {
       if (segment.base !== segment.expected) this.#gap(reading)
       if (head.start <= size) await this.#frames(reading, handle, head.start, size)
       this.#end(reading, size)
-      return { name: head.key.name, version: reading.version }
+      return { name: head.key.name, version: reading.version, sealed: reading.sealed !== undefined }
     } finally {
       handle.close()
     }

@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { parseStreamFileName, shardName, SHARDS, unescapeName } from '../format/names.js'
+import { parseStreamFileName, shardName, SHARDS, streamFileName, unescapeName } from '../format/names.js'
 import { isSystemError } from '../io/system-error.js'
 import type { Copies } from './verify-copies.js'
 import { report, type VerifyContext } from './verify-context.js'
@@ -61,6 +61,7 @@ export class StreamsVerifier {
 
   async #stream({ path, bases, indexes }: StreamFiles): Promise<void> {
     let version = 0
+    let end = 0 // base of the segment in which the stream goes on
     let name: string | undefined
     for (const [i, base] of bases.entries()) {
       const found = await this.#segments.read({
@@ -74,11 +75,12 @@ export class StreamsVerifier {
       })
       name ??= found.name
       version = found.version
+      end = found.sealed ? version : base
     }
     if (bases.length > 0) this.streams++
-    if (name !== undefined) this.#checkVersion(name, version, path)
+    if (name !== undefined) this.#checkVersion(name, version, streamFileName(path, end, '.seg'))
     for (const base of indexes) {
-      const file = join(this.#context.streamsPath, `${path}@${base.toString().padStart(16, '0')}.idx`)
+      const file = join(this.#context.streamsPath, streamFileName(path, base, '.idx'))
       if (this.#structure) {
         report(this.#context, 'derived', 'I11', file, 0, 'the index has no segment', {
           stream: unescapeName(path.slice(3)),
@@ -88,14 +90,18 @@ export class StreamsVerifier {
   }
 
   /** The events that only the log has must follow those of the segments. */
-  #checkVersion(stream: string, version: number, path: string): void {
+  #checkVersion(stream: string, version: number, file: string): void {
     const unsettled = this.#copies.unsettled.get(stream)
-    if (unsettled === undefined) return
-    unsettled.met = true
-    if (unsettled.first <= version || !this.#structure || this.#context.findings.knowsStream(stream)) return
+    if (
+      unsettled === undefined ||
+      unsettled.first <= version ||
+      !this.#structure ||
+      this.#context.findings.knowsStream(stream)
+    )
+      {return}
     this.#context.findings.noteStream(stream)
     const message = `events are missing: the segments of the stream end before offset ${version}, the log stands for those from ${unsettled.first} on`
-    report(this.#context, 'damage', 'I10', join(this.#context.streamsPath, path), 0, message, {
+    report(this.#context, 'damage', 'I10', join(this.#context.streamsPath, file), 0, message, {
       stream,
       offset: version,
     })

@@ -1,6 +1,5 @@
-import { CorruptionError } from '../errors.js'
 import { eventFlags, FLAG_LAST } from '../format/event-record.js'
-import { ValueFormatError } from '../format/value-format.js'
+import { asCorruption } from '../format/value-format.js'
 import type { StoredEvent } from '../types/event.js'
 import { CommitRepeats } from './commit-repeat.js'
 import type { EventSource } from './event-iterator.js'
@@ -58,8 +57,7 @@ export class CommitSource implements EventSource {
       const takes = this.#position >= this.#from && filter?.matches(window, at) !== false
       if (takes) events.push(decoder.decode(window, at, length))
     } catch (error) {
-      if (!(error instanceof ValueFormatError)) throw error
-      throw new CorruptionError(error.message, { file: path, byte }, { cause: error })
+      throw asCorruption(error, { file: path, byte })
     }
     this.#position = (eventFlags(window, at) & FLAG_LAST) !== 0 ? this.#end : this.#position + 1
   }

@@ -6,7 +6,7 @@ import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import { FRAME_EVENT, FRAME_KIND } from '../format/frame.js'
 import { findEntry, type IndexEntry } from '../format/sparse-index.js'
 import { nextRun, type Run, type TimeRange } from '../format/time-runs.js'
-import { ValueFormatError } from '../format/value-format.js'
+import { asCorruption } from '../format/value-format.js'
 import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
 import { FrameReader } from '../segment/frame-reader.js'
 import type { ReadHandles } from '../segment/read-handles.js'
@@ -234,8 +234,7 @@ export class LogSource implements EventSource {
       if (this.#selection?.takes(reader.window, at) === false) return undefined
       return decoder.decode(reader.window, at, length)
     } catch (error) {
-      if (!(error instanceof ValueFormatError)) throw error
-      throw new CorruptionError(error.message, { file: this.#path, byte: reader.base + at }, { cause: error })
+      throw asCorruption(error, { file: this.#path, byte: reader.base + at })
     }
   }
 }

@@ -1,7 +1,6 @@
-import { CorruptionError } from '../errors.js'
 import type { EventFilter } from '../format/event-filter.js'
 import type { EventDecoder } from '../format/event-record.js'
-import { ValueFormatError } from '../format/value-format.js'
+import { asCorruption } from '../format/value-format.js'
 import type { KeyIndex } from '../keys/key-index.js'
 import { type KeyFile, WrongKeyFile } from '../keys/key-file-reader.js'
 import type { KeyRange, KeySource } from '../keys/key-source.js'
@@ -147,8 +146,7 @@ export class QuerySource implements EventSource {
     try {
       if (filter === undefined || filter.matches(window, at)) events.push(decoder.decode(window, at, length))
     } catch (error) {
-      if (!(error instanceof ValueFormatError)) throw error
-      throw new CorruptionError(error.message, { file: path, byte }, { cause: error })
+      throw asCorruption(error, { file: path, byte })
     }
   }
 }

@@ -2,7 +2,7 @@ import { CorruptionError } from '../errors.js'
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import { FRAME_EVENT, FRAME_KIND, type Window } from '../format/frame.js'
 import { findEntry, type IndexEntry } from '../format/sparse-index.js'
-import { ValueFormatError } from '../format/value-format.js'
+import { asCorruption } from '../format/value-format.js'
 import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
 import { FrameReader } from '../segment/frame-reader.js'
 import type { ReadHandles } from '../segment/read-handles.js'
@@ -231,8 +231,7 @@ export function decodeAt<Event>(
     if (selection?.takes(window, at) === false) return undefined
     return decoder.decode(window, at, length, stream)
   } catch (error) {
-    if (!(error instanceof ValueFormatError)) throw error
-    throw new CorruptionError(error.message, { file, byte: base + at }, { cause: error })
+    throw asCorruption(error, { file, byte: base + at })
   }
 }
 
