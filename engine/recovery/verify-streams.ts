@@ -97,8 +97,9 @@ export class StreamsVerifier {
       unsettled.first <= version ||
       !this.#structure ||
       this.#context.findings.knowsStream(stream)
-    )
-      {return}
+    ) {
+      return
+    }
     this.#context.findings.noteStream(stream)
     const message = `events are missing: the segments of the stream end before offset ${version}, the log stands for those from ${unsettled.first} on`
     report(this.#context, 'damage', 'I10', join(this.#context.streamsPath, file), 0, message, {

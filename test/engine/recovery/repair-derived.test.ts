@@ -56,8 +56,9 @@ t.test(
       const header = encodeHeader({ kind: 'I', storeId: STORE_ID, name: Buffer.from('a') })
       t.same(bytes.subarray(0, header.length), header)
       const entries = decodeEntries(windowOf(bytes), header.length, bytes.length, header.readUInt32LE(16))!
-      for (const { number, byte } of entries)
-        {t.equal(contents.readUInt32LE(byte + 24), number, 'an entry names its event')}
+      for (const { number, byte } of entries) {
+        t.equal(contents.readUInt32LE(byte + 24), number, 'an entry names its event')
+      }
       return entries.map(({ number, end }) => [number, end])
     }
     const open = await repaired(files)
