@@ -26,8 +26,8 @@ export interface KeyIndexParts {
   readonly keyedFrom: number | undefined
   /** How many bytes of a segment count that was there when the store was opened or has been sealed since. */
   readonly endOf: (segment: LogSegment) => number
-  /** Key files turned out to be wrong: they should be made again. */
-  readonly distrusted: () => void
+  /** Key files are wanted that are not there, or turned out to be wrong: they should be made. */
+  readonly wanted: () => void
 }
 
 /**
@@ -46,6 +46,8 @@ export class KeyIndex {
   readonly #memory: MemorySource[]
   #floor: number
   #keyedFrom: number | undefined
+  /** Every segment is to have a key file, also those from before the first key. */
+  #wantsAll = false
   #all: readonly KeySource[] | undefined
 
   constructor(parts: KeyIndexParts) {
@@ -59,9 +61,30 @@ export class KeyIndex {
     this.#memory = [new MemorySource(parts.position)]
   }
 
-  /** Position before which no event has a commit id or tags; undefined while there is none. */
+  /** Position before which no event has a commit id or tags, and from which on every segment has a key file; undefined while there is none. */
   get keyedFrom(): number | undefined {
     return this.#keyedFrom
+  }
+
+  /** Whether every segment is to have a key file, and some from before the first key do not yet. */
+  get isCatchingUp(): boolean {
+    return this.#wantsAll && this.#keyedFrom !== 0
+  }
+
+  /** Tells whether a segment that ends at a position is to have a key file. */
+  isKeyed(end: number): boolean {
+    return this.#wantsAll || (this.#keyedFrom !== undefined && this.#keyedFrom < end)
+  }
+
+  /**
+   * A decision by types alone looks at events that have no keys: every segment gets a key file, so that it does not look at them again. Until
+   * the last of them has one, what is without is known to have no keys.
+   */
+  wantAll(): void {
+    if (this.#wantsAll || this.#keyedFrom === 0) return
+    this.#wantsAll = true
+    this.#set(this.#sealedSources())
+    if (this.isCatchingUp) this.#parts.wanted()
   }
 
   /** Adds an event that was appended, by rising position, committed or not yet. */
@@ -83,11 +106,12 @@ export class KeyIndex {
     return this.#all
   }
 
-  /** Segments whose keys are looked for in the log itself: their key files are missing or wrong. Oldest first. */
+  /** Segments whose keys are looked for in the log itself, and those that are to have key files like all others. Oldest first. */
   missing(): SegmentSource[] {
-    return this.#sealedSources().filter(
-      (source): source is SegmentSource => source instanceof SegmentSource && source.file === undefined,
-    )
+    return this.#sealedSources().flatMap((source) => {
+      if (source instanceof SegmentSource) return source.file === undefined ? [source] : []
+      return this.#wantsAll ? this.#singles(this.#segmentsIn(source), source.end) : []
+    })
   }
 
   /** Whether a segment may still be gone on in: its key file is not merged, for its entries are not complete. */
@@ -124,12 +148,25 @@ export class KeyIndex {
       const before = sealed
         .filter(({ from }) => from < segment.base)
         .flatMap((known) => this.#upTo(known, segment.base))
-      this.#sealed = [...before, source ?? new KeylessSource(segment.base, end)]
-      this.#keepTablesOf(this.#sealed)
+      this.#set([...before, source ?? new KeylessSource(segment.base, end)])
     }
     this.#floor = end
     while (this.#memory.length > 1 && this.#memory[0]!.end <= end) this.#memory.shift()
     this.#all = undefined
+  }
+
+  /** The key file of a segment without one was made. */
+  made(source: SegmentSource, built: SegmentSource): void {
+    const sealed = this.#sealed
+    if (sealed?.includes(source) === true) return this.replace([source], built)
+    const { from, end } = source
+    const around = sealed?.findIndex(
+      (known) => known instanceof KeylessSource && known.from <= from && known.end >= end,
+    )
+    if (sealed === undefined || around === undefined || around < 0) return
+    const known = sealed[around]!
+    const parts = [new KeylessSource(known.from, from), built, new KeylessSource(end, known.end)]
+    this.#set(sealed.toSpliced(around, 1, ...parts.filter((part) => part.from < part.end)))
   }
 
   /** Replaces sources that follow each other by others of the same stretch. */
@@ -138,9 +175,7 @@ export class KeyIndex {
     if (sealed === undefined) return
     const first = sealed.indexOf(old[0]!)
     if (first < 0 || old.some((source, i) => sealed[first + i] !== source)) return
-    this.#sealed = sealed.toSpliced(first, old.length, ...by)
-    this.#keepTablesOf(this.#sealed)
-    this.#all = undefined
+    this.#set(sealed.toSpliced(first, old.length, ...by))
   }
 
   /** A key file is wrong: its segments are looked through in the log until each has a new one. */
@@ -148,7 +183,7 @@ export class KeyIndex {
     const wrong = this.withFiles().find((source) => source.file === file)
     if (wrong === undefined) return // replaced since by whoever still reads in it
     this.replace([wrong], ...this.#singles(wrong.segments, wrong.end))
-    this.#parts.distrusted()
+    this.#parts.wanted()
   }
 
   /** Key files in the folder of the log that nothing counts on any more. */
@@ -175,9 +210,16 @@ export class KeyIndex {
     return segments.map((segment, i) => this.sourceOf([segment], segments[i + 1]?.base ?? end, 0))
   }
 
-  #keepTablesOf(sources: readonly KeySource[]): void {
+  #segmentsIn({ from, end }: KeylessSource): LogSegment[] {
+    return this.#parts.directory.segments.filter(({ base }) => base >= from && base < end)
+  }
+
+  #set(sources: readonly (SegmentSource | KeylessSource)[]): void {
+    this.#sealed = joined(sources)
     const { tables } = this.#reading
-    for (const source of tables.keys()) if (!sources.includes(source)) tables.delete(source)
+    for (const source of tables.keys()) if (!this.#sealed.includes(source)) tables.delete(source)
+    this.#all = undefined
+    if (this.#wantsAll && !this.#sealed.some((source) => source instanceof KeylessSource)) this.#keyedFrom = 0
   }
 
   /** Another process has made and merged key files: they are looked for again at the next question. */
@@ -192,14 +234,15 @@ export class KeyIndex {
     return this.#sealed
   }
 
-  /** Finds the key files of the segments below the floor. Those of the highest tiers cover most and are taken first. */
+  /**
+   * Finds the key files of the segments below the floor. Those of the highest tiers cover most and are taken first. Segments from before the
+   * first key may have some too: somebody has begun to make them.
+   */
   #find(): (SegmentSource | KeylessSource)[] {
     const { directory, files } = this.#parts
     const segments = directory.segments.filter(({ base }) => base < this.#floor)
     const endAt = (i: number): number => segments[i + 1]?.base ?? this.#floor
-    const keyed = segments.findIndex((_, i) => endAt(i) > (this.#keyedFrom ?? Infinity))
-    if (keyed < 0) return this.#floor === 0 ? [] : [new KeylessSource(0, this.#floor)]
-    const found: SegmentSource[] = []
+    const found: (SegmentSource | KeylessSource)[] = []
     const taken = new Array<boolean>(segments.length).fill(false)
     const byBase = new Map(segments.map(({ base }, i) => [base, i]))
     const names = files
@@ -219,12 +262,14 @@ export class KeyIndex {
       found.push(new SegmentSource(this.#reading, covered, endAt(first + count - 1), tier, file))
     }
     for (const [i, segment] of segments.entries()) {
-      if (i < keyed || taken[i]) continue
-      found.push(new SegmentSource(this.#reading, [segment], endAt(i), 0, undefined))
+      if (taken[i]) continue
+      const end = endAt(i)
+      const isKeyed = end > (this.#keyedFrom ?? Infinity)
+      found.push(isKeyed ? this.sourceOf([segment], end, 0) : new KeylessSource(segment.base, end))
     }
     found.sort((a, b) => a.from - b.from)
-    const start = found[0]!.from
-    return start === 0 ? found : [new KeylessSource(0, start), ...found]
+    const start = found[0]?.from ?? this.#floor
+    return joined(start === 0 ? found : [new KeylessSource(0, start), ...found])
   }
 
   #open(first: LogSegment, tier: number): KeyFile | undefined {
@@ -241,4 +286,16 @@ export class KeyIndex {
     })
     return same && head.lastBytes === this.#parts.endOf(segments.at(-1)!)
   }
+}
+
+/** The same, where stretches without keys that follow each other are one. */
+function joined(sources: readonly (SegmentSource | KeylessSource)[]): (SegmentSource | KeylessSource)[] {
+  const all: (SegmentSource | KeylessSource)[] = []
+  for (const source of sources) {
+    const last = all.at(-1)
+    const follows = last instanceof KeylessSource && source instanceof KeylessSource && last.end === source.from
+    if (follows) all[all.length - 1] = new KeylessSource(last.from, source.end)
+    else all.push(source)
+  }
+  return all
 }

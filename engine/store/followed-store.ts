@@ -130,7 +130,7 @@ export class FollowedStore implements FollowHooks {
       storeId,
       cachedBlocks: limits.keyBlocks,
       cachedTables: limits.keyTables,
-      distrusted: () => undefined, // the writer makes it again, and is asked for it at the next checkpoint
+      wanted: () => undefined, // the writer makes them, and is asked for them at the next checkpoint
       position,
       keyedFrom: keyedFromOf(checkpoint),
       endOf: (segment) => this.#keyedEnds.of(segment),
@@ -286,10 +286,8 @@ export class FollowedStore implements FollowHooks {
   #committed = 0
 
   left(segment: LogSegment, byte: number, position: number): void {
-    const { keyedFrom } = this.#keys
     this.#keyedEnds.set(segment, byte)
-    const source =
-      keyedFrom === undefined || keyedFrom >= position ? undefined : this.#keys.sourceOf([segment], position, 0)
+    const source = this.#keys.isKeyed(position) ? this.#keys.sourceOf([segment], position, 0) : undefined
     this.#keys.seal(segment, position, source)
   }
 
@@ -368,7 +366,7 @@ export class FollowedStore implements FollowHooks {
     if (verdict?.kind !== 'checkpoint') return
     const { redo, settledPosition } = verdict.checkpoint
     this.#follower.prove(redo, true)
-    if (this.#keys.keyedFrom !== undefined) this.#keys.forgetFiles()
+    this.#keys.forgetFiles()
     if (!this.#streams.settle(settledPosition)) return
     // Reads under way keep what they have: what they read does not change.
     const kept = new Set(this.#streams.tables.map(({ segment }) => segment.path))

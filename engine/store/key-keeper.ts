@@ -4,6 +4,7 @@ import { CorruptionError } from '../errors.js'
 import { KeyBuilder } from '../keys/key-builder.js'
 import { WrongKeyFile } from '../keys/key-file-reader.js'
 import { KeyIndex } from '../keys/key-index.js'
+import { MERGED_FILES } from '../keys/key-names.js'
 import type { SegmentSource } from '../keys/key-source.js'
 import type { Timer } from '../io/file-system.js'
 import type { ReadHandles } from '../segment/read-handles.js'
@@ -13,7 +14,7 @@ const START_AFTER_MS = 1000
 
 /**
  * Keeps the index of keys in step with the log, behind the appends: makes the key file of each segment that is sealed, and those that
- * are missing, and merges them. A store without commit ids and tags has none of it. No failure here concerns an append: what could
+ * are missing, and merges them. A store without commit ids and tags, in which nobody decides by types alone, has none of it. No failure here concerns an append: what could
  * not be written is looked for in the log.
  */
 export class KeyKeeper {
@@ -41,7 +42,7 @@ export class KeyKeeper {
       position: recovered.position,
       keyedFrom: recovered.keyedFrom,
       endOf,
-      distrusted: () => this.#makeSoon(),
+      wanted: () => this.#makeSoon(),
     })
     const { limits } = settings
     this.#builder = new KeyBuilder({ environment, limits, storeId, handles, index: this.index, endOf })
@@ -72,6 +73,7 @@ export class KeyKeeper {
     this.#soon?.cancel()
     // A segment that holds nothing has no key file.
     if (segment !== undefined && segment.base < end) this.#then(() => this.#seal(segment, bytes, end))
+    this.#then(() => this.#catchUp())
     await this.#work
   }
 
@@ -82,8 +84,7 @@ export class KeyKeeper {
 
   async #seal(segment: LogSegment, bytes: number, end: number): Promise<void> {
     this.#ends.set(segment, bytes)
-    const { keyedFrom } = this.index
-    if (keyedFrom === undefined || keyedFrom >= end) return this.index.seal(segment, end, undefined)
+    if (!this.index.isKeyed(end)) return this.index.seal(segment, end, undefined)
     const source = this.index.sourceOf([segment], end, 0)
     const built = await this.#built(source, () => this.#stopped)
     this.index.seal(segment, end, built ?? source)
@@ -104,12 +105,20 @@ export class KeyKeeper {
   async #makeMissing(): Promise<void> {
     const stopped = (): boolean => this.#closing || this.#stopped
     if (stopped()) return
-    for (const source of this.index.missing()) {
+    for (const [i, source] of this.index.missing().entries()) {
       const built = await this.#built(source, stopped)
       if (stopped()) return
-      if (built !== undefined) this.index.replace([source], built)
+      if (built !== undefined) this.index.made(source, built)
+      if (i % MERGED_FILES === MERGED_FILES - 1) await this.#builder.mergeAll(stopped)
     }
     await this.#builder.mergeAll(stopped)
+  }
+
+  /** Makes one more key file of those from before the first key: who never has a store open for long gets on by one each time. */
+  async #catchUp(): Promise<void> {
+    const source = this.index.isCatchingUp ? this.index.missing()[0] : undefined
+    const built = source && (await this.#built(source, () => this.#stopped))
+    if (built !== undefined) this.index.made(source!, built)
   }
 
   async #built(source: SegmentSource, stopped: () => boolean): Promise<SegmentSource | undefined> {

@@ -6,7 +6,7 @@ import { KeylessSource, type KeyRange, type KeySource } from '../keys/key-source
 import { type CompiledItem, type CompiledQuery, itemMatches, type QueryKey } from './query.js'
 import type { RecordReader } from './record-reader.js'
 
-/** Types remembered; beyond it those that key files know are forgotten. */
+/** Types remembered. Where there are more, those that key files know are forgotten; if that is not enough, events are looked at for each question. */
 const MANY_TYPES = 16_384
 
 /** Returns the places of the tag of an item that is rarest in a stretch; undefined when one of its tags is not there at all. */
@@ -84,8 +84,7 @@ export class QueryDecision {
     let best = -1
     for (const type of item.types) {
       if (source.typed.length === 0) {
-        const types = source instanceof KeylessSource ? this.#keyless : this.#recent
-        best = Math.max(best, types.last(type.text, from, end))
+        best = Math.max(best, this.#newestWithoutKeys(type.text, source, from, end))
         continue
       }
       const range = source.range(type.high, type.low, from, end)
@@ -103,6 +102,16 @@ export class QueryDecision {
       }
     }
     return best
+  }
+
+  /** Where types are not entered. What is asked for from its beginning will be asked for again: it gets key files. */
+  #newestWithoutKeys(type: string, source: KeySource, from: number, end: number): number {
+    const isKeyless = source instanceof KeylessSource
+    if (isKeyless || from === 0) this.#index.wantAll()
+    const isSame = (known: KeySource): boolean =>
+      known.typed.length === 0 && known instanceof KeylessSource === isKeyless
+    const beginning = (): number => this.#index.sources().find(isSame)?.from ?? from
+    return (isKeyless ? this.#keyless : this.#recent).last(type, beginning, from, end)
   }
 
   #scan(item: CompiledItem, from: number, end: number): number {
@@ -129,26 +138,39 @@ class RecentTypes {
     this.#records = records
   }
 
-  /** Position of the last event of a type from `from` to `end − 1`, where `end` is behind the newest event of all; −1: none. */
-  last(type: string, from: number, end: number): number {
-    if (this.#end < from || this.#from > from) {
-      this.#last.clear()
-      this.#from = from
-      this.#end = from
-    }
+  /**
+   * Position of the last event of a type from `from` to `end − 1`, where no event from `end` on that may be asked for is of this type; −1: none.
+   * `beginning`: where everything begins that questions can be about. Stretches are asked about from the newest to the oldest, and what is known of
+   * the newer ones must not be lost over an older one.
+   */
+  last(type: string, beginning: () => number, from: number, end: number): number {
+    if (this.#from > from) this.#start(Math.min(from, beginning()))
+    else if (this.#end < from && (this.#end < beginning() || this.#from > beginning())) this.#start(from)
+    let isWhole = true
     for (; this.#end < end; this.#end++) {
       if (!this.#records.read(this.#end, -1)) continue
       const { window, at } = this.#records
       const start = at + EVENT_FIXED_BYTES + eventStreamBytes(window, at)
-      this.#last.set(this.#names.get(window.bytes, start, eventOptionsStart(window, at)), this.#end)
+      const name = this.#names.get(window.bytes, start, eventOptionsStart(window, at))
+      if (name === type || this.#last.size < MANY_TYPES || this.#last.has(name)) this.#last.set(name, this.#end)
+      else if (isWhole && this.#forget(beginning())) this.#last.set(name, this.#end)
+      else isWhole = false
     }
-    if (this.#last.size > MANY_TYPES) this.#forget(from)
     const last = this.#last.get(type) ?? -1
+    if (!isWhole) this.#start(Infinity)
     return last >= from && last < end ? last : -1
   }
 
-  #forget(from: number): void {
-    for (const [type, last] of this.#last) if (last < from) this.#last.delete(type)
+  #start(from: number): void {
+    this.#last.clear()
     this.#from = from
+    this.#end = from
+  }
+
+  /** Forgets what no question is about any more. Returns false when there is no room all the same. */
+  #forget(beginning: number): boolean {
+    for (const [type, last] of this.#last) if (last < beginning) this.#last.delete(type)
+    this.#from = Math.max(this.#from, beginning)
+    return this.#last.size < MANY_TYPES
   }
 }

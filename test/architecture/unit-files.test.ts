@@ -84,7 +84,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/append-conditions.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/commit-source.ts': 'test/contract/commit-id-contract',
   'engine/store/key-keeper.ts': 'test/contract/query-contract, commit-id-contract',
-  'engine/store/query-decision.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/query-source.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/query.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/record-reader.ts': 'test/contract/query-contract, commit-id-contract',

@@ -289,17 +289,19 @@ class World {
     if (this.#wrong !== undefined) return
     const { store } = writer.session
     const tag = this.#random.pick(TAGS)
-    const query = { items: [{ tags: [tag] }] }
-    this.#note(`decide by ${tag}`)
+    const type = this.#random.chance(0.5) ? `Type${this.#random.below(3)}` : undefined
+    const query = { items: [type === undefined ? { tags: [tag] } : { types: [type] }] }
+    this.#note(`decide by ${type ?? tag}`)
     this.tally.decisions++
     const wanted: number[] = []
     for await (const event of store.readAll()) {
       const { commit, event: i } = event.data as { commit: number; event: number }
-      if (i === 0 && this.#model.commits[commit]!.keys?.tags?.includes(tag) === true) wanted.push(event.position)
+      const isTagged = i === 0 && this.#model.commits[commit]!.keys?.tags?.includes(tag) === true
+      if (type === undefined ? isTagged : type === `Type${commit % 3}`) wanted.push(event.position)
     }
     const found: number[] = []
     for await (const { position } of store.readAll({ query })) found.push(position)
-    if (!isEqual(found, wanted)) throw new Error(`${tag} is at ${found.join()} instead of ${wanted.join()}`)
+    if (!isEqual(found, wanted)) throw new Error(`${type ?? tag} is at ${found.join()} instead of ${wanted.join()}`)
     const last = found.at(-1)
     if (last !== undefined) {
       try {
@@ -311,7 +313,7 @@ class World {
     }
     const name = this.#random.pick(NAMES)
     this.#model.session = writer.number
-    const commit = this.#model.plan([name], 'fsync', undefined, { tags: [tag] })
+    const commit = this.#model.plan([name], 'fsync', undefined, type === undefined ? { tags: [tag] } : undefined)
     await store.append(name, eventsOf(commit), { failIfEventsMatch: query, after: last ?? -1 })
     this.#acknowledged(writer, commit)
   }
