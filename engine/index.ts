@@ -12,6 +12,7 @@ import type { FileEventStore } from './store/file-event-store.js'
 import type { VerifyReport } from './recovery/findings.js'
 import { repair, type RepairOptions, type RepairReport } from './recovery/repair.js'
 import { verify, type VerifyOptions } from './recovery/verify.js'
+import { reindex, type ReindexOptions, type ReindexReport } from './store/reindex.js'
 import { openReadOnly, openStore } from './store/open-store.js'
 import { isReadOnly, type OpenOptions, type ReadOnlyOptions } from './store/options.js'
 import type { ReadOnlyEventStore } from './store/read-only-event-store.js'
@@ -26,6 +27,8 @@ export type { Finding, Severity, VerifyReport } from './recovery/findings.js'
 export { type Invariant, INVARIANTS } from './recovery/invariants.js'
 export type { RepairOptions, RepairReport } from './recovery/repair.js'
 export type { RepairAction, RepairFailure } from './recovery/repair-plan.js'
+export type { RebuiltFiles } from './recovery/rebuild-derived.js'
+export type { ReindexOptions, ReindexProgress, ReindexReport } from './store/reindex.js'
 export type { VerifyOptions } from './recovery/verify.js'
 export type { VerifyProgress } from './recovery/verify-context.js'
 export type { BackupOptions, BackupProgress, BackupReport } from './backup/backup.js'
@@ -125,6 +128,19 @@ export function verifyStore(directory: string, options: VerifyOptions = {}): Pro
  */
 export function repairStore(directory: string, options: RepairOptions = {}): Promise<RepairReport> {
   return repair(nodeEnvironment(), directory, options)
+}
+
+/**
+ * Makes everything again that is derived from the events, whatever stands there: sparse indexes, stream tables, key files, the watermark and the
+ * checkpoint. For indexes of another density (`limits.indexIntervalBytes`), or when they are not trusted. `repairStore` makes only what `verifyStore`
+ * found wrong, and heals events; this reads all of a store, before and after, touches no event, and does nothing to a damaged one. Nobody else may
+ * have the store open. Interrupted, it can be run again.
+ *
+ * @throws StoreLockedError (ERR_LOCKED); CorruptionError (ERR_CORRUPT) for damage: repair the store first; AnnalsError ERR_NOT_FOUND,
+ * ERR_NOT_A_STORE, ERR_READ_ONLY (a backup), ERR_FORMAT, ERR_IO, ERR_NO_SPACE; the signal's reason; InvalidArgumentError for bad limits
+ */
+export function reindexStore(directory: string, options: ReindexOptions = {}): Promise<ReindexReport> {
+  return reindex(nodeEnvironment(), directory, options)
 }
 
 /**

@@ -12,8 +12,8 @@ import type { Environment, FileSystem } from '../io/file-system.js'
 import { completion, readFileSync, replaceFile } from '../io/transfer.js'
 import { defaultLimits } from '../limits.js'
 import type { WriterLock } from '../lock/writer-lock.js'
+import { logIndex, streamTable } from '../recovery/derived-files.js'
 import { recover } from '../recovery/recover.js'
-import { logIndex, streamTable } from '../recovery/repair-derived.js'
 import { DERIVED } from './copied-log.js'
 
 /**

@@ -39,6 +39,9 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/lock/acquire-writer-lock.ts': 'test/engine/lock/writer-lock, race, stopped-anywhere',
   // The steps of recovery, verify and repair: every bit, cut and missing file goes through all of them.
   'engine/recovery/recover.ts': 'test/crash, test/engine/recovery/verdict, verify-derived',
+  'engine/recovery/derived-files.ts':
+    'test/engine/store/reindex, test/engine/recovery/repair, test/engine/backup/backup',
+  'engine/recovery/rebuild-derived.ts': 'test/engine/store/reindex',
   'engine/recovery/repair-events.ts': 'test/engine/recovery/repair',
   'engine/recovery/repair-log.ts': 'test/engine/recovery/repair',
   'engine/recovery/repair-plan.ts': 'test/engine/recovery/repair-files',

@@ -9,6 +9,7 @@ import { importCommand } from './commands/import.js'
 import { inspect } from './commands/inspect.js'
 import { log } from './commands/log.js'
 import { ls } from './commands/ls.js'
+import { reindex } from './commands/reindex.js'
 import { repair } from './commands/repair.js'
 import { restore } from './commands/restore.js'
 import { segments } from './commands/segments.js'
@@ -30,6 +31,7 @@ export const commands: readonly Command[] = [
   inspect,
   verify,
   repair,
+  reindex,
   exportCommand,
   importCommand,
   append,

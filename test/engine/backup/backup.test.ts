@@ -7,14 +7,12 @@ import { openReadOnly, openStore } from '../../../engine/store/open-store.js'
 import { collect } from '../../contract/contract-support.js'
 import { CrashDisk } from '../../support/crash-disk.js'
 import { simulatedProcess } from '../../support/crash-environment.js'
-import { everyStep } from '../../support/crash-scale.js'
-import type { CrashMode } from '../../support/disk-state.js'
+import { crashEach as crashAtEach } from '../../support/crash-each.js'
 import { numbered, TestMachine } from '../store/test-machine.js'
 
 const OPTIONS: OpenOptions = { limits: { logSegmentBytes: 1024, indexIntervalBytes: 256, dirtyBytes: 4096 } }
 const STORE = '/disk/store'
 const COPY = '/disk/copy'
-const MODES: readonly CrashMode[] = ['kill', 'torn', 'minimal', 'strict', 'ordered']
 
 async function fill(environment: Environment, directory: string, commits: number): Promise<void> {
   const store = await openStore(environment, directory, OPTIONS)
@@ -120,31 +118,21 @@ t.test('[M4] beside a writer: whole commits, a beginning of the log, never behin
   await writer.close()
 })
 
-/** Runs `work` on a disk, and after a crash at many of its moments again. */
+/** Runs `work` on a disk, and after a crash at many of its moments again: then the copy is whole. */
 async function crashEach(
   t: Test,
   disk: CrashDisk,
   work: (environment: Environment) => Promise<unknown>,
-  check: (environment: Environment, where: string) => Promise<void>,
+  interrupted: (environment: Environment, where: string) => Promise<void>,
 ): Promise<void> {
-  const from = disk.steps.length
-  await work(simulatedProcess(disk, 11).environment)
-  const steps = disk.steps.length
-  let images = 0
-  for (let step = from; step <= steps; step += everyStep(5)) {
-    const mode = MODES[step % MODES.length]!
-    const image = disk.crash(mode, step, step)
-    const where = `${mode} after step ${step - from} of ${steps - from}`
-    await check(simulatedProcess(image, step).environment, where)
-    await work(simulatedProcess(image, step).environment)
-    images++
-    const { environment } = simulatedProcess(image, step)
+  const again = async (environment: Environment, where: string): Promise<void> => {
     const { ok, findings } = await verify(environment, COPY, { limits: OPTIONS.limits })
     if (!ok || findings.length > 0) t.same(findings, [], `${where}: run again, it is sound`)
     const [copy, store] = [await commitsOf(environment, COPY), await commitsOf(environment, STORE)]
     if (JSON.stringify(copy) !== JSON.stringify(store)) t.same(copy, store, `${where}: run again, it is whole`)
   }
-  t.ok(images > 10, `${images} crashes`)
+  const { crashes } = await crashAtEach(disk, { work, interrupted, again })
+  t.ok(crashes > 10, `${crashes} crashes`)
 }
 
 /** Opens for reading; undefined where it is said that there is nothing whole. */

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process'
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { openEventStore } from '../../../engine/index.js'
@@ -110,15 +111,49 @@ t.test('[R13] --follow prints what another process appends, each event once, unt
   await store.close()
 })
 
-t.test('[U3] damage is told', async (t) => {
+t.test('[U3] of a damaged log what is before the damage is printed, then what is wrong', async (t) => {
   const cwd = await sampleFolder(t)
   spoil(join(cwd, LOG_FILE), 'Withdrawn')
   const whole = await transcript(cwd, [
     ['tail', 'data'],
     ['tail', '-f', '--from', '2', 'data'],
     ['tail', '-n', '1', 'data', 'account-2'],
+    ['tail', '-n', '2', '--json', 'data'],
+    ['tail', '-f', 'data'],
+    ['tail', '-f', '-n', '1', '--category', 'account', 'data'],
+    ['tail', '-n', '0', 'data'],
   ])
   expectOutput(t, 'tail-damaged.txt', whole)
+})
+
+t.test('[U3] damage further back than what is wanted is not met by the way', async (t) => {
+  const cwd = temporaryFolder(t)
+  const data = join(cwd, 'data')
+  const store = await openEventStore(data, { limits: { logSegmentBytes: 16 * 1024 } })
+  for (let n = 0; n < 100; n++) await store.append(`s-${n % 3}`, [{ type: 'T', data: { n, text: 'x'.repeat(300) } }])
+  await store.close()
+  const [first] = readdirSync(join(data, 'log'))
+    .filter((name) => name.endsWith('.log'))
+    .sort()
+  const bytes = readFileSync(join(data, 'log', first!))
+  bytes[bytes.lastIndexOf('xxx')]! ^= 1
+  writeFileSync(join(data, 'log', first!), bytes)
+  const count = async (...words: string[]): Promise<unknown> => {
+    const { status, stdout, stderr } = await annalsHere(['tail', '--raw', ...words], cwd)
+    const printed = stdout
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => (JSON.parse(line) as { n: number }).n)
+    return { status, printed, said: /^annals: Cannot read "data\/log\/\d+-\d+\.log" at byte \d+/.test(stderr) }
+  }
+  t.same(await count('--from', '97', 'data'), { status: 0, printed: [97, 98, 99], said: false })
+  t.same(await count('-n', '2', 'data', 's-0'), { status: 0, printed: [96, 99], said: false })
+  const { printed } = (await count('--from', '0', '-n', '100', 'data')) as { printed: number[] }
+  t.ok(printed.length > 10 && printed.length < 60, `${printed.length} events before the damage`)
+  t.same(
+    printed,
+    printed.map((_, i) => i),
+  )
 })
 
 t.test('[fault 68] nothing that is stored reaches the terminal raw', async (t) => {

@@ -1,7 +1,8 @@
 import { backupStore } from '../../../engine/index.js'
-import { copyProgress, printCopy } from '../copy-report.js'
+import { printCopy } from '../copy-report.js'
 import type { Command } from '../command.js'
 import { EXIT } from '../exit-codes.js'
+import { PhaseProgress } from '../phase-progress.js'
 
 export const backup: Command = {
   name: 'backup',
@@ -22,9 +23,9 @@ empty or not there, or the backup of this store.`,
   ],
   async run(args, terminal) {
     const [store, folder] = args.operands as [string, string]
-    const progress = copyProgress(terminal)
-    const options = { signal: terminal.signal, onProgress: progress.show }
-    const report = await backupStore(store, folder, options).finally(progress.end)
+    const progress = new PhaseProgress(terminal.err)
+    const options = { signal: terminal.signal, onProgress: progress.show.bind(progress) }
+    const report = await backupStore(store, folder, options).finally(() => progress.end())
     printCopy('backed up', report, args.has('json'), terminal)
     return EXIT.fine
   },

@@ -1,7 +1,8 @@
 import { restoreStore } from '../../../engine/index.js'
-import { copyProgress, printCopy } from '../copy-report.js'
+import { printCopy } from '../copy-report.js'
 import type { Command } from '../command.js'
 import { EXIT } from '../exit-codes.js'
+import { PhaseProgress } from '../phase-progress.js'
 
 export const restore: Command = {
   name: 'restore',
@@ -16,9 +17,9 @@ The restored store is the same store, with the same id. Do not go on writing to 
   examples: [['annals restore /mnt/backup/data ./data', 'after the disk was replaced']],
   async run(args, terminal) {
     const [folder, store] = args.operands as [string, string]
-    const progress = copyProgress(terminal)
-    const options = { signal: terminal.signal, onProgress: progress.show }
-    const report = await restoreStore(folder, store, options).finally(progress.end)
+    const progress = new PhaseProgress(terminal.err)
+    const options = { signal: terminal.signal, onProgress: progress.show.bind(progress) }
+    const report = await restoreStore(folder, store, options).finally(() => progress.end())
     printCopy('restored', report, args.has('json'), terminal)
     return EXIT.fine
   },

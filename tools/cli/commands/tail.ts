@@ -57,9 +57,12 @@ async function run(args: ParsedArguments, terminal: Terminal): Promise<ExitCode>
   await reading(directory!, async (store) => {
     const end = selection.stream === undefined ? store.position : (await store.streamInfo(selection.stream)).version
     const count = limit ?? DEFAULT_COUNT
-    const events =
+    const { events, damage } =
       isPlaced && limit === undefined
-        ? readSelection(store, { ...selection, to: Math.min(selection.to ?? Infinity, end - 1) }, signal)
+        ? {
+            events: readSelection(store, { ...selection, to: Math.min(selection.to ?? Infinity, end - 1) }, signal),
+            damage: undefined,
+          }
         : await lastEvents(store, selection, end, count, signal)
     if (end > 0) {
       for await (const event of events) {
@@ -69,6 +72,7 @@ async function run(args: ParsedArguments, terminal: Terminal): Promise<ExitCode>
       }
     }
     await out.flush()
+    if (damage !== undefined) throw damage
     if (follow) await followOn(store, selection, Math.max(end, selection.from ?? 0), view, terminal)
   })
   return EXIT.fine
