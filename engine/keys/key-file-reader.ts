@@ -27,6 +27,12 @@ export class WrongKeyFile extends Error {
   }
 }
 
+/** Takes an error as one of a key file that is wrong. Throws any other. */
+export function asWrongKeyFile(error: unknown): WrongKeyFile {
+  if (error instanceof WrongKeyFile) return error
+  throw error
+}
+
 /** Blocks read lately, of all key files: the memory that lookups take. */
 export class BlockCache {
   readonly #limit: number

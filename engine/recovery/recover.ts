@@ -310,7 +310,7 @@ function linkBefore(files: FileSystem, log: LogDirectory, first: LogSegment | un
   const before = first && log.segments[log.segments.indexOf(first) - 1]
   return before === undefined
     ? { previousBase: 0, previousEpoch: 0, previousEnd: 0 }
-    : { previousBase: before.base, previousEpoch: before.epoch, previousEnd: files.stat(before.path)?.size ?? 0 }
+    : { previousBase: before.base, previousEpoch: before.epoch, previousEnd: files.stat(before.path)!.size }
 }
 
 /** Makes durable what was accepted from the end of the log: before that, nobody may see it. */

@@ -90,7 +90,7 @@ export class RedoReader {
       const segment = all[i]!
       const from = i === start && checkpoint !== undefined ? checkpoint.redo.byte : undefined
       const { result, stop, ends } = this.#segment(segment, from, next, all.slice(i + 1))
-      if (result !== undefined) redone.push(result)
+      redone.push(result)
       next = stop.next
       if (ends) break
     }
@@ -125,7 +125,7 @@ export class RedoReader {
       all.slice(all.indexOf(segment) + 1),
     )
     if (this.#damage !== undefined) throw this.#damage
-    return result?.table ?? new StreamTableBuilder()
+    return result.table
   }
 
   #segment(
@@ -133,7 +133,7 @@ export class RedoReader {
     from: number | undefined,
     next: ExpectedGroup,
     later: readonly LogSegment[],
-  ): { result: RedoneSegment | undefined; stop: ScanStop; ends: boolean } {
+  ): { result: RedoneSegment; stop: ScanStop; ends: boolean } {
     const handle = this.#files.open(segment.path, 'read')
     try {
       const header = this.#header(handle, segment)

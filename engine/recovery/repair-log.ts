@@ -240,7 +240,6 @@ function buildHeader(
 }
 
 function withFile(context: VerifyContext, path: string, use: (handle: FileHandle) => void): void {
-  if (context.environment.files.stat(path) === undefined) return
   const handle = context.environment.files.open(path, 'read')
   try {
     use(handle)

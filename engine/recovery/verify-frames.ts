@@ -85,8 +85,9 @@ export class FrameWalk {
       const kind = this.window.bytes[at + FRAME_KIND]!
       return kind >= FRAME_GROUP && kind <= FRAME_SEAL ? length : 'kind'
     }
-    if (this.#load(byte, length) < length) return 'short'
-    return checkFrame(this.window, byte - this.#base, byte - this.#base + length, MAX_FRAME_BYTES)
+    this.#load(byte, length)
+    const start = byte - this.#base
+    return checkFrame(this.window, start, Math.min(start + length, this.window.bytes.length), MAX_FRAME_BYTES)
   }
 
   #trailer(byte: number, length: number): number {

@@ -3,7 +3,7 @@ import type { LogDirectory, LogSegment } from '../commit-log/log-directory.js'
 import { eventPosition } from '../format/event-record.js'
 import type { Window } from '../format/frame.js'
 import { KeyHasher } from '../format/key-hash.js'
-import { BlockCache, KeyFile, WrongKeyFile } from '../keys/key-file-reader.js'
+import { asWrongKeyFile, BlockCache, KeyFile } from '../keys/key-file-reader.js'
 import { parseKeyFileName } from '../keys/key-names.js'
 import { KeyCollector } from '../keys/key-scan.js'
 import { KeyTable } from '../keys/key-table.js'
@@ -104,16 +104,18 @@ export class KeyFileCheck {
         })
       }
     } catch (error) {
-      if (!(error instanceof WrongKeyFile)) throw error
-      return this.#context.environment.files.stat(file.path) === undefined // merged meanwhile
+      asWrongKeyFile(error)
+      return false
     }
     checked.confirmed += table.size
     return right
   }
 
+  /** One that is not there any more was merged meanwhile: nobody asks it. */
   #blame(checked: Checked, message: string): void {
     checked.wrong = true
-    this.#report(checked.file.path, 'I11', message)
+    const { path } = checked.file
+    if (this.#context.environment.files.stat(path) !== undefined) this.#report(path, 'I11', message)
   }
 
   #report(path: string, invariant: 'I1' | 'I11', message: string): void {
@@ -127,7 +129,7 @@ function isWhole(file: KeyFile): boolean {
     for (let entry = 0; entry < file.head.entries;) entry = file.eachOfBlock(entry, () => undefined)
     return true
   } catch (error) {
-    if (error instanceof WrongKeyFile) return false
-    throw error
+    asWrongKeyFile(error)
+    return false
   }
 }

@@ -26,7 +26,6 @@ export function readLogHead(handle: FileHandle, segment: LogSegment, storeId: Bu
       if (header.base !== segment.base || header.epoch !== segment.epoch) {
         return damaged('the header of the log segment does not agree with its name')
       }
-      if (header.name.length > 0) return damaged('the header of the log segment has a name')
       return { header, start: length, wrong: undefined }
     }
     case 'version':

@@ -1,7 +1,7 @@
 import { type ExpectedGroup, GroupScanner, type ScanStop } from '../commit-log/group-scan.js'
 import type { LogDirectory, LogSegment } from '../commit-log/log-directory.js'
 import { type FileHeader, HEADER_FIXED_BYTES } from '../format/file-header.js'
-import { FRAME_EVENT, FRAME_KIND, FRAME_SHAPE, type Window } from '../format/frame.js'
+import { FRAME_EVENT, FRAME_KIND, type Window } from '../format/frame.js'
 import { type Group, GROUP_BYTES } from '../format/group.js'
 import { logFileName } from '../format/names.js'
 import type { FileHandle } from '../io/file-system.js'
@@ -244,16 +244,8 @@ export class LogVerifier {
   async #rest(segment: LogSegment, at: number, size: number, end: number): Promise<void> {
     if (end === Infinity) return // zeros: whatever else stands there was judged
     await this.#context.pace.spend(size - at)
-    const byte = Math.max(at, end)
-    if (byte >= size) return
-    report(
-      this.#context,
-      'note',
-      'I13',
-      segment.path,
-      byte,
-      `${size - byte} bytes behind the end of the segment do not count`,
-    )
+    const message = `${size - at} bytes behind the end of the segment do not count`
+    report(this.#context, 'note', 'I13', segment.path, at, message)
   }
 
   /** The checkpoint was written after everything before its place was durable. */
@@ -272,13 +264,13 @@ export class LogVerifier {
       const length = window.view.getUint32(at, true)
       const kind = window.bytes[at + FRAME_KIND]
       if (kind === FRAME_EVENT) this.#sink.event(window, at, length, at + shift, segment)
-      const wrong =
-        kind === FRAME_SHAPE
-          ? records.shape(window, at, length)
-          : kind === FRAME_EVENT
-            ? undefined
-            : ({ invariant: 'I2', message: 'a record of a kind that does not belong here' } as const)
-      if (wrong !== undefined) report(this.#context, 'damage', wrong.invariant, segment.path, at + shift, wrong.message)
+      else {
+        // A shape: the scan lets no other kind pass.
+        const wrong = records.shape(window, at, length)
+        if (wrong !== undefined) {
+          report(this.#context, 'damage', wrong.invariant, segment.path, at + shift, wrong.message)
+        }
+      }
       at += length
     }
   }

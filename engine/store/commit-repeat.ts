@@ -11,7 +11,7 @@ import { KEY_COMMIT_ID } from '../format/key-hash.js'
 import type { Window } from '../format/frame.js'
 import { CorruptionError } from '../errors.js'
 import type { KeyIndex } from '../keys/key-index.js'
-import { WrongKeyFile } from '../keys/key-file-reader.js'
+import { asWrongKeyFile } from '../keys/key-file-reader.js'
 import type { NewEvent, StoredEvent } from '../types/event.js'
 import type { StreamAppend } from '../types/event-store.js'
 import type { RecordReader } from './record-reader.js'
@@ -54,8 +54,7 @@ export class CommitRepeats {
       try {
         return this.#find(id, end)
       } catch (error) {
-        if (!(error instanceof WrongKeyFile)) throw error
-        this.#index.distrust(error) // one file less to be wrong
+        this.#index.distrust(asWrongKeyFile(error)) // one file less to be wrong
       }
     }
   }

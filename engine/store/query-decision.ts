@@ -1,7 +1,7 @@
 import { eventOptionsStart, eventStreamBytes, EVENT_FIXED_BYTES } from '../format/event-record.js'
 import { InternedStrings } from '../format/interned-strings.js'
 import type { KeyIndex } from '../keys/key-index.js'
-import { WrongKeyFile } from '../keys/key-file-reader.js'
+import { asWrongKeyFile } from '../keys/key-file-reader.js'
 import { KeylessSource, type KeyRange, type KeySource } from '../keys/key-source.js'
 import { type CompiledItem, type CompiledQuery, itemMatches, type QueryKey } from './query.js'
 import type { RecordReader } from './record-reader.js'
@@ -42,8 +42,7 @@ export class QueryDecision {
       try {
         return this.#newest(query, from, end)
       } catch (error) {
-        if (!(error instanceof WrongKeyFile)) throw error
-        this.#index.distrust(error)
+        this.#index.distrust(asWrongKeyFile(error))
       }
     }
   }

@@ -2,7 +2,7 @@ import { ByteWriter } from '../../engine/format/byte-writer.js'
 import { type Checkpoint, encodeCheckpoint } from '../../engine/format/checkpoint.js'
 import { crc32c } from '../../engine/format/crc32c.js'
 import { encodeCommitId } from '../../engine/format/event-options.js'
-import { EventEncoder, FLAG_FIRST, FLAG_LAST } from '../../engine/format/event-record.js'
+import { EventEncoder, eventShapeCount, eventShapeId, FLAG_FIRST, FLAG_LAST } from '../../engine/format/event-record.js'
 import { encodeHeader, type HeaderFields } from '../../engine/format/file-header.js'
 import { FRAME_EVENT, FRAME_KIND, sealFrame, windowOf } from '../../engine/format/frame.js'
 import { encodeGroup, type Group, GROUP_BYTES } from '../../engine/format/group.js'
@@ -126,7 +126,6 @@ export function forgedStore(
   { folder = '/store', shapes = [] as readonly ShapeDefinition[] } = {},
 ): ForgedStore {
   const forge = new Forge(...shapes)
-  const definitions = shapes.map(encodeShape)
   const files = new Map<string, Buffer>([[`${folder}/annals`, encodeHeader({ kind: 'H', storeId: STORE_ID })]])
   const logs: string[] = []
   const records: Buffer[] = []
@@ -136,17 +135,17 @@ export function forgedStore(
   for (const groups of segments) {
     const base = records.length
     const link = { previousBase: previous?.base, previousEpoch: previous?.epoch, previousEnd: previous?.bytes }
-    const frames = groups.map((events, n) => [
-      ...(n === 0 ? definitions : []),
-      ...events.map(([stream, event]) => {
+    const defined = new Set<number>()
+    const frames = groups.map((events) =>
+      events.flatMap(([stream, event]) => {
         const own = streams.get(stream) ?? []
         streams.set(stream, own)
         const record = forge.event({ stream, offset: own.length, position: records.length }, event)
         own.push(record)
         records.push(record)
-        return record
+        return withDefinitions(record, shapes, defined)
       }),
-    ])
+    )
     const bytes = logSegment(frames, { base, sequence, durable: sequence, ...link } as LogFields)
     const path = `${folder}/log/${logFileName(base, 1, '.log')}`
     logs.push(path)
@@ -155,7 +154,11 @@ export function forgedStore(
     previous = { base, epoch: 1, bytes: bytes.length }
   }
   const segment = (stream: string): string => `${folder}/streams/${streamFileName(streamKey(stream).path, 0, '.seg')}`
-  for (const [stream, own] of streams) files.set(segment(stream), streamSegment(stream, [...definitions, ...own]))
+  for (const [stream, own] of streams) {
+    const defined = new Set<number>()
+    const frames = own.flatMap((record) => withDefinitions(record, shapes, defined))
+    files.set(segment(stream), streamSegment(stream, frames))
+  }
   const position = records.length
   const checkpoint: Checkpoint = {
     epoch: 1,
@@ -168,4 +171,16 @@ export function forgedStore(
   }
   files.set(`${folder}/checkpoint`, encodeCheckpoint(STORE_ID, checkpoint))
   return { files, logs, records, checkpoint, segment }
+}
+
+/** A record, and before it the definitions it needs that its file lacks. */
+function withDefinitions(record: Buffer, shapes: readonly ShapeDefinition[], defined: Set<number>): Buffer[] {
+  const window = windowOf(record)
+  const frames: Buffer[] = []
+  for (let n = 0; n < eventShapeCount(window, 0); n++) {
+    const id = eventShapeId(window, 0, record.length, n)
+    if (!defined.has(id)) frames.push(encodeShape(shapes.find((shape) => shape.id === id)!))
+    defined.add(id)
+  }
+  return [...frames, record]
 }

@@ -38,3 +38,12 @@ t.test('a finding that was added can be completed; a list of none keeps none', (
   t.ok(list.knowsStream('orders'))
   t.end()
 })
+
+t.test('[R8] the streams that are remembered are bounded', (t) => {
+  const list = new FindingList(1)
+  for (let i = 0; i < 100_000; i++) list.noteStream(`s${i}`)
+  list.noteStream('one more')
+  t.ok(list.knowsStream('s99999'))
+  t.notOk(list.knowsStream('one more'))
+  t.end()
+})

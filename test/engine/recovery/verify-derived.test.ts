@@ -11,6 +11,8 @@ import { memoryEnvironment } from '../../../engine/io/memory-environment.js'
 import type { Finding } from '../../../engine/recovery/findings.js'
 import { verify } from '../../../engine/recovery/verify.js'
 import { openStore } from '../../../engine/store/open-store.js'
+import { systemError } from '../../../engine/io/system-error.js'
+import { Forge, forgedStore, logSegment, resealed, STORE_ID } from '../../support/forge.js'
 import { buildStore, type Image, imageOf, restore, STORE, TINY } from './verify-support.js'
 
 const { limits } = TINY
@@ -257,4 +259,110 @@ t.test('[M1] a commit that is not whole is reported as such, and a position out 
       `${invariant}: ${found.map((finding) => `${finding.invariant} ${finding.message}`).join('; ')}`,
     )
   }
+})
+
+t.test('[fault 48] a checkpoint must know of the first commit id or tag before its place', async (t) => {
+  const { files, checkpoint } = forgedStore([[[['a'], ['a', { tags: ['x'] }]]], [[['a']]]])
+  const found = async (changes: Partial<Checkpoint>): Promise<(string | undefined)[]> => {
+    const forged = new Map(files).set(CHECKPOINT, encodeCheckpoint(STORE_ID, { ...checkpoint, ...changes }))
+    return (await findingsOf(forged)).filter(({ file }) => file === CHECKPOINT).map(({ message }) => message)
+  }
+  t.same(await found({ keyedFrom: 1 }), [])
+  t.same(await found({ keyedFrom: 0 }), [], 'one before it is as good')
+  const lacks = ['the checkpoint does not know of the commit id or tags at position 1']
+  for (const keyedFrom of [null, undefined, 2]) {
+    const { keyedFrom: _, ...without } = { ...checkpoint, keyedFrom: 0 }
+    const forged = keyedFrom === undefined ? without : { ...checkpoint, keyedFrom }
+    const image = new Map(files).set(CHECKPOINT, encodeCheckpoint(STORE_ID, forged))
+    const findings = (await findingsOf(image)).filter(({ file }) => file === CHECKPOINT)
+    t.same(
+      findings.map(({ message }) => message),
+      lacks,
+    )
+  }
+})
+
+t.test('[fault 48] the place of a checkpoint may be a segment that was empty, and is gone', async (t) => {
+  const { files, logs, checkpoint } = forgedStore([[[['a'], ['b']]]])
+  const link = { previousBase: 0, previousEpoch: 1, previousEnd: files.get(logs[0]!)!.length }
+  const renewed = `${STORE}/log/0000000000000002-0000000002.log` // by the recovery after
+  files.set(renewed, logSegment([], { base: 2, epoch: 2, sequence: 1, durable: 1, ...link }))
+  const at = { base: 2, epoch: 1, byte: 96, sequence: 1, position: 2 }
+  const found = async (redo: Partial<Checkpoint['redo']>): Promise<string[]> => {
+    const forged = encodeCheckpoint(STORE_ID, {
+      ...checkpoint,
+      clean: false,
+      redo: { ...at, ...redo },
+      settledPosition: 2,
+    })
+    const findings = await findingsOf(new Map(files).set(CHECKPOINT, forged))
+    return findings.filter(({ file }) => file === CHECKPOINT).map(({ message }) => message)
+  }
+  const none = ['the checkpoint names a place that is not in the log']
+  t.same(await found({}), [])
+  t.same(await found({ base: 1 }), none, 'it begins at another position')
+  t.same(await found({ base: 1, position: 1 }), none, 'that is not the end')
+  t.same(await found({ sequence: 7 }), none, 'another sequence')
+  t.same(await found({ base: 0, byte: 5, position: 2 }), none, 'a segment that is there')
+})
+
+t.test(
+  '[F3] [fault 49] a stream table that is damaged, names a stream that is none, or lacks one that is',
+  async (t) => {
+    // Decoded, each of these bytes becomes three: more than a name may have.
+    const nameless = resealed(new Forge().event({ stream: 'x'.repeat(500), offset: 0, position: 1 }), (record) =>
+      record.fill(0xff, 64, 564),
+    )
+    const { files, logs, records, checkpoint } = forgedStore([[[['a']]], [[['a']]]])
+    const log = logs[0]!
+    const path = log.replace(/log$/, 'tab')
+    const bytes = logSegment([[records[0]!], [nameless]])
+    files.set(log, bytes).delete(logs[1]!)
+    const redo = { ...checkpoint.redo, base: 0, byte: bytes.length, sequence: 2, position: 2 }
+    files.set(CHECKPOINT, encodeCheckpoint(STORE_ID, { ...checkpoint, redo, settledPosition: 0 }))
+    const messages = async (contents: Buffer | undefined): Promise<string[]> => {
+      const forged = new Map(files)
+      if (contents !== undefined) forged.set(path, contents)
+      return (await findingsOf(forged)).filter(({ file }) => file === path).map(({ message }) => message)
+    }
+    t.same(await messages(undefined), ['the stream table is missing'])
+    t.same(await messages(Buffer.alloc(120, 1)), ['the stream table is damaged'])
+    const right = new StreamTableBuilder()
+    right.add('a', undefined, 0, HEADER_FIXED_BYTES + 84)
+    t.same(await messages(table(STORE_ID, path, bytes.length, right)), [], 'the stream without a name cannot be in it')
+    const wrong = new StreamTableBuilder()
+    wrong.add('a', undefined, 0, HEADER_FIXED_BYTES + 84)
+    wrong.add('\u{fffd}'.repeat(400), undefined, 0, 200)
+    t.same(await messages(table(STORE_ID, path, bytes.length, wrong)), [
+      'the stream table does not say where the events are',
+    ])
+    files.set(CHECKPOINT, encodeCheckpoint(STORE_ID, { ...checkpoint, redo, settledPosition: 2 }))
+    t.same(await messages(Buffer.alloc(120, 1)), ['the stream table is damaged'], 'also where it is not needed')
+    const environment = restore(new Map(files).set(path, Buffer.alloc(120)))
+    const open = environment.files.open.bind(environment.files)
+    environment.files.open = (name, mode) => {
+      if (name === path) environment.files.remove(path)
+      return open(name, mode)
+    }
+    const { findings } = await verify(environment, STORE, {})
+    t.same(
+      findings.filter(({ file }) => file === path),
+      [],
+      'one that is removed meanwhile is not missed',
+    )
+  },
+)
+
+t.test('[fault 27] a derived file that cannot be read is wrong, and no more than that', async (t) => {
+  const { files, logs } = forgedStore([[[['a']]], [[['b']]]])
+  const index = logs[0]!.replace(/log$/, 'idx')
+  const environment = restore(new Map(files).set(index, Buffer.alloc(120)))
+  const open = environment.files.open.bind(environment.files)
+  environment.files.open = (path, mode) => {
+    if (path === index) throw systemError('EACCES', 'open', path)
+    return open(path, mode)
+  }
+  const { ok, findings } = await verify(environment, STORE, {})
+  t.ok(ok)
+  t.match(findings, [{ invariant: 'I11', severity: 'derived', file: index, message: /header of the index is damaged/ }])
 })

@@ -103,3 +103,20 @@ t.test('frames longer than a window, and on its border, are whole in it', (t) =>
   t.same(walk(bytes).slice(2), ['fault 1048570 4048570 crc', 'frame 4048570 60'])
   t.end()
 })
+
+t.test('a file that is shorter than was asked for ends in a record that is cut short', (t) => {
+  t.same(walk(SOUND, 0, SOUND.length + 500).slice(3), ['frame 266 99', 'fault 365 865 short'])
+  t.same(walk(SOUND.subarray(0, 350), 0, SOUND.length), [
+    'frame 0 50',
+    'frame 50 16',
+    'frame 66 200',
+    'fault 266 365 trailer',
+  ])
+  t.end()
+})
+
+t.test('a sound record of a kind that there is none of is a fault', (t) => {
+  const other = Buffer.concat([FRAMES[0]!, frame(60, 4, 9 as FrameKind), FRAMES[3]!])
+  t.same(walk(other), ['frame 0 50', 'fault 50 110 kind', 'frame 110 99'])
+  t.end()
+})

@@ -50,6 +50,7 @@ t.test('[U3] a header says which store, stream, offset and segment before it is 
     [streamSegment('a', body, { storeId: Buffer.alloc(16, 7) }), /belongs to another store/],
     [streamSegment('a', body, { name: Buffer.from('b') }), /belongs to another stream/],
     [streamSegment('a', body, { name: Buffer.of(0xff) }), /belongs to another stream/],
+    [streamSegment('a', body, { name: Buffer.alloc(0) }), /belongs to another stream/],
     [streamSegment('a', body, { base: 2 }), /starts at offset 2, its name says 0/],
     [streamSegment('a', body, { previousBase: 9 }), /hangs on another one/],
     [later, /needs format version 2/],
@@ -117,6 +118,11 @@ t.test('[U3] records that do not belong where they stand', async (t) => {
     const findings = await found((files) => files.set(A, streamSegment('a', [DEFINITION, ...frames])))
     t.match(findings[0], { severity: 'damage', file: A, stream: 'a', ...finding }, what)
   }
+  const unsure = await found((files, store) => {
+    unproven(files, store)
+    files.set(A, streamSegment('a', [DEFINITION, A0, A0, A1, A2]))
+  })
+  t.match(unsure, [{ severity: 'derived', invariant: 'I6', offset: 1 }], 'where the log stands for them')
   const wrong = resealed(A1, (record) => record.writeDoubleLE(0.5, 32))
   const findings = await found((files) => files.set(A, streamSegment('a', [DEFINITION, A0, wrong, A2])))
   t.match(findings[0], { invariant: 'I9', stream: 'a', offset: 1, message: /no whole number of milliseconds/ })
@@ -138,6 +144,11 @@ t.test('[U3] behind damage offsets may be missing, and the end is where the seal
   t.match(twice, [first], 'one that was there before is none that was searched')
   const early = await found((files) => files.set(A, streamSegment('a', [DEFINITION, A0, damaged, encodeSeal(0)])))
   t.match(early, [first, { invariant: 'I6', message: /the seal names another offset/ }])
+  const endless = Buffer.from(A1)
+  endless.writeUInt32LE(0x7fffffff, 0)
+  const misfit = resealed(A1, (record) => record.writeUInt16LE(9999, 12))
+  const searched = [DEFINITION, A0, endless, misfit, A0, encodeSeal(9).fill(1, 4, 8), A2]
+  t.match(await found((files) => files.set(A, streamSegment('a', searched))), [first], 'what is searched must fit')
   const unsure = await found((files, store) => {
     unproven(files, store)
     files.set(A, streamSegment('a', [DEFINITION, A0, damaged, A0, A2]))

@@ -3,6 +3,12 @@ import t from 'tap'
 import type { Finding } from '../../../engine/recovery/findings.js'
 import { verify } from '../../../engine/recovery/verify.js'
 import { openStore } from '../../../engine/store/open-store.js'
+import { encodeCheckpoint } from '../../../engine/format/checkpoint.js'
+import { crc32c } from '../../../engine/format/crc32c.js'
+import { encodeHeader } from '../../../engine/format/file-header.js'
+import { readFileSync } from '../../../engine/io/transfer.js'
+import { systemError } from '../../../engine/io/system-error.js'
+import { Forge, forgedStore, logSegment, STORE_ID, streamSegment } from '../../support/forge.js'
 import { buildStore, type Image, imageOf, put, restore, STORE, TINY } from './verify-support.js'
 
 const { limits } = TINY
@@ -201,4 +207,166 @@ t.test('progress never goes back and gets to the end, whatever need not be read'
   }
   const reason = new Error('enough')
   await t.rejects(verify(environment, STORE, { signal: AbortSignal.abort(reason) }), reason)
+})
+
+t.test('[U3] positions beyond those that are compared at once are compared in another round', async (t) => {
+  // More than 16 million positions: of those that a missing segment held nothing is asked but that it is missing.
+  const FAR = 2 ** 24
+  const forge = new Forge()
+  const own = [0, 1, 2].map((n) => forge.event({ stream: 'a', offset: n, position: n }))
+  const late = forge.event({ stream: 'b', offset: 0, position: FAR })
+  const first = logSegment([own])
+  const link = { previousBase: 0, previousEpoch: 1, previousEnd: first.length }
+  const files = new Map<string, Buffer>([
+    [`${STORE}/annals`, encodeHeader({ kind: 'H', storeId: STORE_ID })],
+    [`${STORE}/log/0000000000000000-0000000001.log`, first],
+    [
+      `${STORE}/log/${`${FAR}`.padStart(16, '0')}-0000000001.log`,
+      logSegment([[late]], { base: FAR, sequence: 1, ...link }),
+    ],
+    [forgedStore([[[['a']]]]).segment('a'), streamSegment('a', own)],
+    [forgedStore([[[['b']]]]).segment('b'), streamSegment('b', [late])],
+    [`${STORE}/streams/notes.txt`, Buffer.from('x')],
+    [
+      forgedStore([[[['c']]]])
+        .segment('c')
+        .replace(/seg$/, 'idx'),
+      Buffer.alloc(9),
+    ],
+  ])
+  const path = forgedStore([[[['a']]]]).segment('a')
+  const rounds = async (change: (files: Map<string, Buffer>) => unknown): Promise<unknown[]> => {
+    const changed = new Map(files)
+    change(changed)
+    const { findings } = await verify(restore(changed), STORE, {})
+    return damageOf(findings).map(({ file, stream, offset, position }) => [file === path, stream, offset, position])
+  }
+  const hole = [false, undefined, undefined, 3]
+  t.same(await rounds(() => undefined), [hole])
+  const other = forge.event({ stream: 'a', offset: 1, position: 1 }, { data: 'other' })
+  const damaged = Buffer.from(own[1]!)
+  damaged[70]! ^= 1
+  const checkpoint = encodeCheckpoint(STORE_ID, {
+    epoch: 1,
+    clean: false,
+    redo: { base: FAR, epoch: 1, byte: 96, sequence: 1, position: FAR },
+    settledPosition: FAR,
+    lastTimestamp: 0,
+    keyedFrom: null,
+    shapes: [],
+  })
+  for (const [what, frames, settled, found] of [
+    ['another record', [own[0]!, other, own[2]!], false, [[true, 'a', 1, 1]]],
+    ['a record that is damaged', [own[0]!, damaged, own[2]!], true, [[true, 'a', 1, undefined]]],
+    ['the last is missing', own.slice(0, 2), true, [[true, 'a', 2, 2]]],
+  ] as const) {
+    const seen = await rounds((changed) => {
+      changed.set(path, streamSegment('a', frames))
+      if (settled) changed.set(`${STORE}/checkpoint`, checkpoint)
+    })
+    t.same(seen, [hole, ...found], what)
+  }
+})
+
+t.test('a verification lets others have their turn, record by record if it must', async (t) => {
+  const { files } = forgedStore([[[['a'], ['b']], [['a']]]])
+  const environment = restore(files)
+  let late = 0
+  const slow = { ...environment, elapsed: () => environment.elapsed() + (late += 10) }
+  let turns = 0
+  let going = true
+  const count = (): void => {
+    turns++
+    if (going) setImmediate(count)
+  }
+  setImmediate(count)
+  t.match(await verify(slow, STORE, {}), { ok: true, events: 3 })
+  going = false
+  t.ok(turns > 6, `${turns} turns of others`)
+  const reason = new Error('enough')
+  const ends = new AbortController()
+  const ended = verify(slow, STORE, { signal: ends.signal })
+  ends.abort(reason)
+  await t.rejects(ended, reason)
+})
+
+t.test(
+  'files that vanish while they are looked at are no findings, and folders that cannot be listed are told',
+  async (t) => {
+    const { files } = forgedStore([[[['a']]]])
+    const environment = restore(files)
+    const list = environment.files.list.bind(environment.files)
+    const ghosts: Record<string, string> = {
+      epoch: '0000000009',
+      log: '0000000000000000-0000000001.key',
+      streams: 'ab',
+    }
+    environment.files.list = (path) => {
+      const ghost = ghosts[path.slice(STORE.length + 1)]
+      return ghost === undefined ? list(path) : [...list(path), ghost]
+    }
+    const { ok, findings } = await verify(environment, STORE, { onProgress: () => undefined })
+    t.ok(ok)
+    t.same(
+      findings.map(({ file, severity }) => [file, severity]),
+      [[`${STORE}/streams/ab`, 'note']],
+    )
+    environment.files.list = (path) => {
+      if (path === `${STORE}/streams`) throw systemError('EACCES', 'scandir', path)
+      return list(path)
+    }
+    await t.rejects(verify(environment, STORE, {}), { code: 'EACCES' })
+  },
+)
+
+t.test('whose store it is is told by its home file or by any segment of the log', async (t) => {
+  const { files, logs } = forgedStore([[[['a']]], [[['b']]]])
+  const home = `${STORE}/annals`
+  const told = async (change: (changed: Map<string, Buffer>) => unknown): Promise<unknown> => {
+    const changed = new Map(files)
+    change(changed)
+    const { findings } = await verify(restore(changed), STORE, {})
+    return findings.filter(({ file }) => file === home).map(({ severity, message }) => `${severity}: ${message}`)
+  }
+  const broken = (changed: Map<string, Buffer>, path: string) => changed.set(path, Buffer.alloc(200, 1))
+  t.same(await told((changed) => changed.delete(home)), ['derived: the file that names the store is missing'])
+  t.same(
+    await told((changed) => broken(broken(changed, home), logs[0]!)),
+    ['derived: the file that names the store is damaged'],
+    'by the second segment',
+  )
+  t.same(await told((changed) => broken(broken(broken(changed, home), logs[0]!), logs[1]!)), [
+    'damage: the file that names the store is damaged, and no log segment tells its name',
+  ])
+  t.same(
+    await told((changed) => {
+      changed.delete(home)
+      broken(broken(changed, logs[0]!), logs[1]!)
+    }),
+    ['damage: the file that names the store is damaged, and no log segment tells its name'],
+  )
+  const longer = Buffer.concat([files.get(home)!, Buffer.alloc(3)])
+  const alone = restore(new Map([[home, longer]]))
+  t.match(await verify(alone, STORE, {}), { ok: true, findings: [], events: 0 }, 'a home file that goes on too long')
+  await t.rejects(verify(restore(new Map()), STORE, {}), { code: 'ERR_NOT_FOUND', message: /there is no store/ })
+  await t.rejects(verify(restore(new Map()), `${STORE}/x`, {}), { code: 'ERR_NOT_FOUND', message: /no such folder/ })
+  t.ok(readFileSync(alone.files, home, 4096))
+})
+
+t.test('[U3] a hundred thousand events that streams lack are enough to be named', async (t) => {
+  const record = new Forge().event({ stream: 'a', offset: 0, position: 0 })
+  const records = Array.from({ length: 100_001 }, (_, n) => {
+    const copy = Buffer.from(record)
+    copy.writeUInt32LE(n, 16)
+    copy.writeUInt32LE(n, 24)
+    copy.writeUInt32LE(crc32c(copy, 8, copy.length), 4)
+    return copy
+  })
+  const { files, logs, segment, checkpoint } = forgedStore([[[['a']]]])
+  const bytes = logSegment([records])
+  const redo = { ...checkpoint.redo, byte: bytes.length, position: records.length }
+  const settled = encodeCheckpoint(STORE_ID, { ...checkpoint, redo, settledPosition: records.length })
+  files.set(logs[0]!, bytes).set(`${STORE}/checkpoint`, settled).delete(segment('a'))
+  const { findings } = await verify(restore(files), STORE, { fast: true })
+  t.match(damageOf(findings), [{ file: segment('a'), stream: 'a', offset: 0, position: 0 }])
 })
