@@ -171,7 +171,7 @@ export class StreamSegmentVerifier {
       if (reading.sealed !== undefined) this.#wrong(reading, 'I6', byte, 'a record follows the seal')
       const kind = window.bytes[at + FRAME_KIND]
       if (kind === FRAME_EVENT) {
-        if (!this.#event(reading, window, at, length, byte)) return
+        this.#event(reading, window, at, length, byte)
       } else if (kind === FRAME_SHAPE) {
         const wrong = records.shape(window, at, length)
         if (wrong !== undefined) this.#wrong(reading, wrong.invariant, byte, wrong.message)
@@ -201,20 +201,19 @@ export class StreamSegmentVerifier {
     return !unproven
   }
 
-  /** Returns false when what follows never counted. */
-  #event(reading: Reading, window: Window, at: number, length: number, byte: number): boolean {
+  #event(reading: Reading, window: Window, at: number, length: number, byte: number): void {
     const { key } = reading
     const offset = eventFits(window, at, length) ? eventOffset(window, at) : NaN
     const fault = faultOfEvent(window, at, length, key, offset)
     if (fault !== undefined) {
       this.#wrong(reading, Number.isNaN(offset) ? 'I9' : 'I7', byte, fault)
-      return true
+      return
     }
     if (offset !== reading.version) {
       if (reading.open === undefined && !(reading.damaged && offset > reading.version)) {
         this.#wrong(reading, 'I6', byte, `the event has offset ${offset} instead of ${reading.version}`)
       }
-      if (offset < reading.version) return true
+      if (offset < reading.version) return
     }
     reading.open = undefined
     reading.version = offset + 1
@@ -226,7 +225,6 @@ export class StreamSegmentVerifier {
       }
     }
     this.#copies.fromSegment(window, at, reading.file, byte, key.name, offset)
-    return true
   }
 
   #seal(reading: Reading, window: Window, at: number, length: number, byte: number): void {
