@@ -9,6 +9,14 @@ export function completionScript(shell: Shell, commands: readonly Command[]): st
   return { bash, zsh, fish }[shell](commands)
 }
 
+/** What can stand where a command does, beside the commands. */
+const HELP = { name: 'help', summary: 'show help, or that of a command' }
+
+/** Whether the value of an option is the name of a file. */
+function isFile({ value }: OptionSpec): boolean {
+  return value === '<file>'
+}
+
 function optionsOf({ options }: Command): [name: string, spec: OptionSpec][] {
   return Object.entries({ ...options, ...COMMON_OPTIONS })
 }
@@ -44,12 +52,15 @@ complete -o filenames -F _annals annals
 }
 
 function zsh(commands: readonly Command[]): string {
-  const names = commands.map(({ name, summary }) => `    ${quote(`${name}:${summary.replaceAll(':', '\\:')}`)}`)
+  const names = [...commands, HELP].map(
+    ({ name, summary }) => `    ${quote(`${name}:${summary.replaceAll(':', '\\:')}`)}`,
+  )
   const cases = commands.map((command) => {
-    const options = optionsOf(command).flatMap(([name, { short, value, help, repeats }]) => {
+    const options = optionsOf(command).flatMap(([name, spec]) => {
+      const { short, value, help, repeats } = spec
       // In a description, brackets and colons end it.
       const text = help.replaceAll(/[[\]:\\]/g, '\\$&')
-      const argument = value === undefined ? '' : `:${value.replaceAll(/[<>]/g, '')}:`
+      const argument = value === undefined ? '' : `:${value.replaceAll(/[<>]/g, '')}:${isFile(spec) ? '_files' : ''}`
       const many = repeats === true ? '*' : ''
       const long = `${many}--${name}${value === undefined ? '' : '='}[${text}]${argument}`
       return short === undefined ? [long] : [long, `${many}-${short}[${text}]${argument}`]
@@ -78,16 +89,19 @@ if [[ $funcstack[1] == _annals ]]; then _annals "$@"; else compdef _annals annal
 }
 
 function fish(commands: readonly Command[]): string {
+  const words = [...commands, HELP].map(
+    ({ name, summary }) => `complete -c annals -f -n __fish_use_subcommand -a ${name} -d ${quote(summary)}`,
+  )
   const lines = commands.flatMap((command) => [
-    `complete -c annals -f -n __fish_use_subcommand -a ${command.name} -d ${quote(command.summary)}`,
-    ...optionsOf(command).map(([name, { short, value, help }]) => {
+    ...optionsOf(command).map(([name, spec]) => {
+      const { short, value, help } = spec
       const letter = short === undefined ? '' : ` -s ${short}`
-      const needs = value === undefined ? '' : ' -x'
+      const needs = value === undefined ? '' : isFile(spec) ? ' -r -F' : ' -x'
       return `complete -c annals -n '__fish_seen_subcommand_from ${command.name}' -l ${name}${letter}${needs} -d ${quote(help)}`
     }),
   ])
   const names = commands.map(({ name }) => name).join(' ')
-  return `${lines.join('\n')}
+  return `${[...words, ...lines].join('\n')}
 complete -c annals -f -n '__fish_seen_subcommand_from help' -a ${quote(names)}
 `
 }

@@ -17,8 +17,15 @@ export class Collector {
     return a !== undefined && b !== undefined && a.dev === b.dev && a.ino === b.ino
   }
 
-  add(records: readonly SourceRecord[]): void {
-    for (const { bytes } of records) if (bytes !== undefined) this.line(bytes)
+  /** Returns false when some of it could not be kept: a line that is too long, or a commit of too many. */
+  add(commit: { readonly records: readonly SourceRecord[]; readonly count: number }): boolean {
+    let kept = 0
+    for (const { bytes } of commit.records) {
+      if (bytes === undefined) continue
+      this.line(bytes)
+      kept++
+    }
+    return kept === commit.count
   }
 
   line(line: Buffer): void {

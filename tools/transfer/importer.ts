@@ -101,7 +101,7 @@ export class Importer {
   }
 
   #decoded({ bytes }: SourceRecord): ImportedEvent | BadRecordError {
-    if (bytes === undefined) return new BadRecordError('it is too long')
+    if (bytes === undefined) return new BadRecordError('it is too long (--max-line)')
     try {
       return this.#options.decode(bytes)
     } catch (error) {

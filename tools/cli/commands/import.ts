@@ -94,8 +94,8 @@ async function run(args: ParsedArguments, terminal: Terminal): Promise<ExitCode>
         stops: !args.has('skip') && collector === undefined,
         bad: (wrong, commit) => {
           progress.end()
-          collector?.add(commit.records)
-          return printBad({ ...wrong, lines: commit.count }, args, terminal)
+          const isWhole = collector?.add(commit) ?? true
+          return printBad({ ...wrong, lines: commit.count, isWhole }, args, terminal)
         },
         progress: (done) => progress.show(read, input.size, () => rateOf(done, progress)),
         signal,
@@ -125,14 +125,20 @@ async function begun(source: AsyncIterable<readonly SourceRecord[]>): Promise<As
 }
 
 function printBad(
-  { line, reason, lines }: { readonly line: number; readonly reason: string; readonly lines: number },
+  {
+    line,
+    reason,
+    lines,
+    isWhole,
+  }: { readonly line: number; readonly reason: string; readonly lines: number; readonly isWhole: boolean },
   args: ParsedArguments,
   { out }: Terminal,
 ): Promise<void> | undefined {
-  if (args.has('json')) out.line(safeJson({ what: 'bad', line, reason, lines }))
+  if (args.has('json')) out.line(safeJson({ what: 'bad', line, reason, lines, ...(isWhole ? {} : { isWhole }) }))
   else {
     const others = lines > 1 ? `; with it ${plural(lines - 1, 'line')} of its commit` : ''
-    out.line(`${out.paint('red', '!')} line ${count(line)}  ${escapeUnsafe(reason)}${others}`)
+    const lost = isWhole ? '' : `, and not ${lines > 1 ? 'all of it ' : ''}collected`
+    out.line(`${out.paint('red', '!')} line ${count(line)}  ${escapeUnsafe(reason)}${others}${lost}`)
   }
   return out.drain()
 }
