@@ -82,7 +82,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/query.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/record-reader.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/version-at.ts': 'test/contract/query-contract, commit-id-contract',
-  'engine/store/same-value.ts': 'test/contract/commit-id-contract',
   'engine/types/query.ts': 'types; test/types',
   // Reading beside a writer: a race that looks between any two calls of the writer, and the contract.
   'engine/recovery/verify-watermark.ts': 'test/engine/format/watermark, test/crash/bit-flip',
@@ -93,17 +92,14 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/read-only-event-store.ts': 'test/contract/read-only-store',
   // Looking into files: every byte of every kind of file goes through all of them.
   'engine/inspect/derived-fields.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
-  'engine/inspect/derived-items.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
   'engine/inspect/fields.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
   'engine/inspect/header-fields.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
   'engine/inspect/inspection-summary.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
   'engine/inspect/key-items.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
-  'engine/inspect/log-walk.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
   'engine/inspect/record-fields.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
   'engine/inspect/records.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
   'engine/inspect/say-value.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
   'engine/inspect/segment-file.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
-  'engine/inspect/stream-walk.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
   // The kit: what is asked of the repositories, the registry and the units goes through all of it.
   'kit/aggregate.ts': 'test/kit/repository',
   'kit/decider.ts': 'test/kit/decider-repository',

@@ -29,8 +29,8 @@ export function bytes(value: number): string {
 export function duration(milliseconds: number): string {
   const seconds = milliseconds / 1000
   if (milliseconds < 999.5) return `${Math.round(milliseconds)} ms`
-  if (seconds < 10) return `${seconds.toFixed(1)} s`
-  if (seconds < 60) return `${Math.round(seconds)} s`
+  if (seconds < 9.95) return `${seconds.toFixed(1)} s`
+  if (seconds < 59.5) return `${Math.round(seconds)} s`
   const whole = Math.round(seconds)
   const two = (value: number): string => String(value).padStart(2, '0')
   const minutes = Math.floor(whole / 60)

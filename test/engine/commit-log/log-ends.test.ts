@@ -43,6 +43,11 @@ t.test(
 
     const other = new LogEnds(handles, directory, Buffer.alloc(16))
     t.equal(other.of(directory.segments[0]!), sizes[0]! + 500, 'the header of another store says nothing')
+
+    const second = disk.open(directory.segments[1]!.path, 'write')
+    second.writeSync(Buffer.alloc(8, 1), 0, 8, 0)
+    second.close()
+    t.equal(ends()[0], sizes[0]! + 500, 'nor does one that is damaged')
     handles.close()
   },
 )

@@ -1,37 +1,13 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import type { Environment } from '../../../engine/io/file-system.js'
-import { inspectFile, type FileInspection } from '../../../engine/inspect/inspect-file.js'
-import { InspectionSummary } from '../../../engine/inspect/inspection-summary.js'
 import type { InspectedRecord } from '../../../engine/inspect/records.js'
 import { codeBlocks } from '../../docs/markdown.js'
-import { hostileStore, stillEnvironment } from '../../support/hostile-store.js'
-import { SmallFiles } from '../../support/small-files.js'
-
-/** An environment with one file. */
-function fileWith(name: string, bytes: Buffer): Environment {
-  return stillEnvironment(new SmallFiles({ files: new Map([[`/${name}`, bytes]]), folders: ['/'] }), 1)
-}
-
-interface Walked {
-  readonly summary: InspectionSummary
-  readonly records: readonly InspectedRecord[]
-}
-
-function walk(inspection: FileInspection): Walked {
-  const summary = new InspectionSummary()
-  const records: InspectedRecord[] = []
-  for (const item of inspection.items()) {
-    summary.add(item)
-    if (item.what === 'record') records.push(item)
-  }
-  return { summary, records }
-}
-
-function inspected(name: string, bytes: Buffer): Walked & { readonly inspection: FileInspection } {
-  const inspection = inspectFile(fileWith(name, bytes), `/${name}`)
-  return { inspection, ...walk(inspection) }
-}
+import { hostileStore } from '../../support/hostile-store.js'
+import { crc32c } from '../../../engine/format/crc32c.js'
+import { encodeHeader } from '../../../engine/format/file-header.js'
+import { encodeEpochFile } from '../../../engine/lock/epoch-file.js'
+import { logSegment, STORE_ID, streamSegment } from '../../support/forge.js'
+import { inspected, problemsOf } from './inspect-support.js'
 
 const nameOf = (path: string): string => path.slice(path.lastIndexOf('/') + 1)
 
@@ -121,5 +97,52 @@ t.test('a later group that says it was durable tells damage from a torn end', as
   }
   t.same(judged(groups[0]!), ['damage'])
   t.same(judged(groups.at(-1)!), ['open'])
+  t.end()
+})
+
+t.test('[U3] a file stands where its header says, or has a name of its own', (t) => {
+  const log = logSegment([], { base: 4, epoch: 2 })
+  t.same(problemsOf('0000000000000004-0000000002.log', log), [])
+  t.same(problemsOf('copy', log), [], 'a copy')
+  t.same(problemsOf('0000000000000005-0000000002.log', log), [
+    'I1 0 the name says base 5 and epoch 2, the header 4 and 2',
+  ])
+  const segment = streamSegment('a', [], { base: 4 })
+  t.same(problemsOf('a@0000000000000004.seg', segment), [])
+  t.same(problemsOf('a@0000000000000005.seg', segment), ['I1 0 the name says base 5, the header 4'])
+  t.same(problemsOf('b@0000000000000004.seg', segment), [
+    'I1 0 the header is of stream "a", whose files have another name',
+  ])
+  const home = encodeHeader({ kind: 'H', storeId: STORE_ID })
+  t.same(problemsOf('annals', Buffer.concat([home, Buffer.alloc(3)])), ['I1 96 something follows the header'])
+  t.match(problemsOf('annals', Buffer.alloc(96, 1)), [/^I1 0 the header is damaged: the file does not begin/])
+  t.match(problemsOf('annals', Buffer.alloc(96)), [/^I1 0 the header is missing/])
+  t.end()
+})
+
+t.test('[U3] [fault 52] the file that names a writer: its name counts, and a newer one is refused', (t) => {
+  const holder = { pid: 1, host: 'here', incarnation: 'x', since: 5, epoch: 7 }
+  const bytes = encodeEpochFile(holder, STORE_ID)
+  t.same(problemsOf('0000000007', bytes), [])
+  t.same(problemsOf('copy', bytes), [])
+  t.same(problemsOf('0000000008', bytes), ['I1 0 the name says epoch 8, the file 7'])
+  t.same(problemsOf('0000000007', bytes.subarray(0, 60)), ['I1 0 the file was never finished; only its name counts'])
+  const damaged = Buffer.from(bytes)
+  damaged[44]! ^= 1
+  t.same(problemsOf('0000000007', damaged), ['I1 0 the file is damaged; only its name counts'])
+  const versioned = Buffer.from(bytes)
+  versioned.writeUInt16LE(2, 8)
+  t.same(problemsOf('0000000007', versioned), ['I1 0 the file is damaged; only its name counts'])
+  versioned.writeUInt32LE(
+    crc32c(versioned, 64, versioned.length, crc32c(versioned, 20, 56, crc32c(versioned, 0, 16))),
+    16,
+  )
+  t.throws(() => problemsOf('0000000007', versioned), { code: 'ERR_FORMAT' })
+  t.same(problemsOf('0000000007', Buffer.concat([versioned.subarray(0, 12)])).length, 1)
+  t.end()
+})
+
+t.test('a file that is none of a store is refused', (t) => {
+  t.throws(() => inspected('notes.txt', Buffer.from('nothing of ours')), { code: 'ERR_NOT_A_STORE' })
   t.end()
 })

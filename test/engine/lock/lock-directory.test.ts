@@ -67,6 +67,19 @@ t.test(
   },
 )
 
+t.test(
+  '[F4] a lock that was given up is removed by its release all the same, while it is certainly ours',
+  async (t) => {
+    const { environment, files } = setUp()
+    const lock = (await LockDirectory.take(environment, LOCK, OPTIONS))!
+    const lost = new Promise<Error>((resolve) => lock.guard(() => false, resolve))
+    await awake(lost)
+    await lock.release()
+    t.equal(files.stat(LOCK), undefined)
+    await lock.release()
+  },
+)
+
 t.test('[F4] a renewed lock that is removed at that moment is lost at the next look', async (t) => {
   const { environment, files, after } = setUp()
   let renewed: () => void = () => undefined

@@ -1,9 +1,10 @@
 import t from 'tap'
 import { streamKey } from '../../../engine/format/names.js'
 import { windowOf } from '../../../engine/format/frame.js'
-import { encodeSeal } from '../../../engine/format/shape-record.js'
+import { encodeSeal, encodeShape } from '../../../engine/format/shape-record.js'
 import { MAX_COMMIT_BYTES } from '../../../engine/limits.js'
 import { checkSegmentHeader, scanFrames, type SegmentContents } from '../../../engine/streams/segment-scan.js'
+import { resealed } from '../../support/forge.js'
 import { numbered, TestMachine } from '../store/test-machine.js'
 
 const KEY = streamKey('a')
@@ -24,6 +25,22 @@ async function segment(): Promise<{ bytes: Buffer; path: string; storeId: Buffer
 
 const scan = (bytes: Buffer, from: number, version = 0, key = KEY): SegmentContents =>
   scanFrames(windowOf(bytes), 0, from, version, key, MAX_COMMIT_BYTES)
+
+t.test('[fault 51] records of a right checksum that no stream segment has', async (t) => {
+  const { bytes, start } = await segment()
+  const first = bytes.subarray(start, start + bytes.readUInt32LE(start))
+  const shape = encodeShape({ id: 1, keys: ['x'] })
+  const cases: readonly (readonly [Buffer, string])[] = [
+    [resealed(shape, (record) => record.writeUInt16LE(0, 12)), 'a shape definition is malformed'],
+    [resealed(shape, (record) => (record[8] = 1)), 'a record of a kind that does not belong here'],
+    [resealed(first, (record) => record.writeUInt16LE(9999, 12)), 'an event is malformed'],
+    [encodeSeal(3), 'the seal names another offset'],
+  ]
+  for (const [record, reason] of cases) {
+    const found = scan(Buffer.concat([first, record]), 0)
+    t.match(found, { version: 1, fault: reason }, reason)
+  }
+})
 
 t.test('[F2] events are visited in order, with where they are', async (t) => {
   const { bytes, start } = await segment()
