@@ -42,6 +42,15 @@ export {
   type TypedEvent,
   type UnknownPolicy,
 } from './event-registry.js'
+export {
+  type CancelDeadline,
+  cancelDeadline,
+  type DeadlineOrder,
+  type DeadlinePassed,
+  type DeadlineTime,
+  type SetDeadline,
+  setDeadline,
+} from './reactor/deadline.js'
 export { ReactionError, ReactorMovedError } from './reactor/errors.js'
 export {
   type CommandRefused,

@@ -5,6 +5,8 @@ import { evolveBy } from '../decider.js'
 import { said } from '../errors.js'
 import { event } from '../event-definition.js'
 import { defineEvents, type EventOf, type EventRegistry, type StoredOf, type TypedEvent } from '../event-registry.js'
+import { type DeadlineOrder, type DeadlinePassed, isDeadlineOrder, SetDeadline } from './deadline.js'
+import { type DeadlineChanges, deadlineEvents, deadlineKey, deadlineStream } from './deadlines.js'
 import { checkName, type ReactionContext, Reactor } from './reactor.js'
 
 /** A command of a process was refused: an input like the events are. */
@@ -18,7 +20,7 @@ export interface CommandRefused<Command> {
 }
 
 /** What a process gets to know. */
-export type ProcessInput<Event extends TypedEvent, Command> = StoredOf<Event> | CommandRefused<Command>
+export type ProcessInput<Event extends TypedEvent, Command> = StoredOf<Event> | CommandRefused<Command> | DeadlinePassed
 
 /**
  * What a process knows and does, as pure functions. Its state is made of its inputs in order; it has no events of its own.
@@ -27,8 +29,11 @@ export interface Process<State, Event extends TypedEvent, Command> {
   initialState(): State
   /** Returns the state after an input. */
   evolve(state: State, input: ProcessInput<Event, Command>): State
-  /** Returns what is to be done about an input, given the state after it. Commands are stored when they are refused: plain values. */
-  react(input: ProcessInput<Event, Command>, state: State): readonly Command[]
+  /**
+   * Returns what is to be done about an input, given the state after it: commands, and what `setDeadline` and `cancelDeadline` return. Commands are
+   * stored when they are refused: plain values.
+   */
+  react(input: ProcessInput<Event, Command>, state: State): readonly (Command | DeadlineOrder)[]
 }
 
 /** What commands are executed with. */
@@ -62,6 +67,9 @@ const steps = defineEvents({
     readonly position: number
   }>(),
   ProcessCommandRefused: event<{ readonly command: unknown; readonly reason: string }>(),
+  ProcessDeadlineSet: event<{ readonly name: string; readonly dueAt: number }>(),
+  ProcessDeadlineCancelled: event<{ readonly name: string }>(),
+  ProcessDeadlinePassed: event<DeadlinePassed['data']>(),
 })
 type Step = EventOf<typeof steps>
 
@@ -78,7 +86,20 @@ export function processManager<State, Event extends TypedEvent, Command>(
   checkName(name, 'process manager')
   const manager = new ProcessManager(options)
   const handlers = { '*': async (stored: StoredOf<Event>, context: ReactionContext) => manager.handle(stored, context) }
-  return new Reactor({ name, events: events as never, category, handlers })
+  return new Reactor({ name, events: events as never, category, handlers }, async (stored, context) =>
+    manager.passed(stored, context),
+  )
+}
+
+/** A process as it was found in its stream. */
+interface LoadedProcess<State> {
+  readonly stream: string
+  readonly state: State
+  readonly version: number
+  /** The numbers of its deadlines that have not passed, by name. */
+  readonly deadlines: Map<string, number>
+  /** How many it has set. */
+  readonly deadlinesSet: number
 }
 
 class ProcessManager<State, Event extends TypedEvent, Command> {
@@ -88,24 +109,74 @@ class ProcessManager<State, Event extends TypedEvent, Command> {
     this.#options = options
   }
 
-  async handle(stored: StoredOf<Event>, context: ReactionContext): Promise<void> {
-    const { name, processOf, process: rules, execute, isRefusal = () => false } = this.#options
+  /** Takes an event to its process. */
+  async handle(stored: StoredOf<Event>, context: ReactionContext): Promise<DeadlineChanges | undefined> {
+    const { name, processOf } = this.#options
     const id: unknown = processOf(stored)
-    if (id === undefined) return
+    if (id === undefined) return undefined
     if (typeof id !== 'string' || id === '') {
       throw new InvalidArgumentError(`Cannot find the process of ${quote(name)}: processOf returned ${quote(said(id))}`)
     }
-    const stream = `${name}-${id}`
-    const loaded = await this.#load(stream, context.signal)
-    let { state } = loaded
-    const noted: Step[] = [{ type: 'ProcessInput', data: { position: stored.position } }]
-    const take = (input: ProcessInput<Event, Command>): readonly Command[] => {
-      state = this.#evolve(state, input, stream, loaded.version + noted.length - 1)
-      const commands: unknown = rules.react(input, state)
-      if (Array.isArray(commands)) return commands as Command[]
-      throw new InvalidArgumentError(`Cannot go on with ${quote(stream)}: react returned no array of commands`)
+    const loaded = await this.#load(id, context.signal)
+    const note = { type: 'ProcessInput', data: { position: stored.position } } as const
+    return this.#take(id, loaded, note, stored, stored.timestamp, context)
+  }
+
+  /** Tells a process that a deadline has passed, unless it was cancelled or replaced. */
+  async passed(stored: StoredEvent, context: ReactionContext): Promise<DeadlineChanges | undefined> {
+    const { processId, number, name, dueAt, data: given } = stored.data as EventOf<typeof deadlineEvents>['data']
+    const loaded = await this.#load(processId, context.signal)
+    if (loaded.deadlines.get(name) !== number) return undefined
+    loaded.deadlines.delete(name)
+    const data = { name, dueAt, passedAt: context.now, data: given }
+    const note = { type: 'ProcessDeadlinePassed', data } as const
+    return this.#take(processId, loaded, note, { type: 'DeadlinePassed', data }, context.now, context)
+  }
+
+  /** Takes an input in and has done what comes of it. `note`: what is stored of it; `at`: when it was. */
+  async #take(
+    id: string,
+    { stream, version, deadlines, ...loaded }: LoadedProcess<State>,
+    note: Step,
+    first: ProcessInput<Event, Command>,
+    at: number,
+    context: ReactionContext,
+  ): Promise<DeadlineChanges> {
+    const { process: rules, execute, isRefusal = () => false } = this.#options
+    let { state, deadlinesSet } = loaded
+    const noted: Step[] = [note]
+    const set: EventOf<typeof deadlineEvents>[] = []
+    const removed: string[] = []
+    const remove = (name: string): void => {
+      const known = deadlines.get(name)
+      if (known !== undefined) removed.push(deadlineKey(id, known))
+      deadlines.delete(name)
     }
-    const waiting = [...take(stored)]
+    const order = (answer: DeadlineOrder): void => {
+      const { name } = answer
+      const isKnown = deadlines.has(name)
+      remove(name)
+      if (answer instanceof SetDeadline) {
+        const { data } = answer
+        const dueAt = answer.dueAt(at)
+        const number = deadlinesSet++
+        deadlines.set(name, number)
+        noted.push({ type: 'ProcessDeadlineSet', data: { name, dueAt } })
+        set.push({ type: 'DeadlineSet', data: { processId: id, number, name, dueAt, data } })
+      } else if (isKnown) noted.push({ type: 'ProcessDeadlineCancelled', data: { name } })
+    }
+    const take = (input: ProcessInput<Event, Command>): readonly Command[] => {
+      state = this.#evolve(state, input, stream, version + noted.length - 1)
+      const answers: unknown = rules.react(input, state)
+      if (!Array.isArray(answers)) {
+        throw new InvalidArgumentError(`Cannot go on with ${quote(stream)}: react returned no array of commands`)
+      }
+      return (answers as (Command | DeadlineOrder)[]).filter((answer): answer is Command => {
+        if (isDeadlineOrder(answer)) order(answer)
+        return !isDeadlineOrder(answer)
+      })
+    }
+    const waiting = [...take(first)]
     for (let done = 0; waiting.length > 0; done++) {
       if (done === MAX_COMMANDS) {
         const reason = `more than ${MAX_COMMANDS} commands came of one input`
@@ -122,23 +193,43 @@ class ProcessManager<State, Event extends TypedEvent, Command> {
         waiting.unshift(...take({ type: 'CommandRefused', data }))
       }
     }
-    const { version } = loaded
     context.unit.append(steps, { stream, events: noted, expectedVersion: version === 0 ? 'noStream' : version })
+    if (set.length > 0) {
+      context.unit.append(deadlineEvents, { stream: deadlineStream(this.#options.name), events: set })
+    }
+    return { set: set.length > 0, removed }
   }
 
-  async #load(stream: string, signal: AbortSignal): Promise<{ readonly state: State; readonly version: number }> {
-    const { store, process: rules } = this.#options
+  async #load(id: string, signal: AbortSignal): Promise<LoadedProcess<State>> {
+    const { name, store, process: rules } = this.#options
+    const stream = `${name}-${id}`
+    const deadlines = new Map<string, number>()
     let state = rules.initialState()
     let version = 0
+    let deadlinesSet = 0
     for await (const step of steps.read(store.readStream(stream, { signal }))) {
-      const input =
-        step.type === 'ProcessInput'
-          ? await this.#inputAt(step.data.position, signal)
-          : ({ type: 'CommandRefused', data: step.data } as CommandRefused<Command>)
-      if (input !== undefined) state = this.#evolve(state, input, stream, step.offset)
       version = step.offset + 1
+      let input: ProcessInput<Event, Command> | undefined
+      switch (step.type) {
+        case 'ProcessInput':
+          input = await this.#inputAt(step.data.position, signal)
+          break
+        case 'ProcessCommandRefused':
+          input = { type: 'CommandRefused', data: step.data } as CommandRefused<Command>
+          break
+        case 'ProcessDeadlineSet':
+          deadlines.set(step.data.name, deadlinesSet++)
+          break
+        case 'ProcessDeadlineCancelled':
+          deadlines.delete(step.data.name)
+          break
+        case 'ProcessDeadlinePassed':
+          deadlines.delete(step.data.name)
+          input = { type: 'DeadlinePassed', data: step.data }
+      }
+      if (input !== undefined) state = this.#evolve(state, input, stream, step.offset)
     }
-    return { state, version }
+    return { stream, state, version, deadlines, deadlinesSet }
   }
 
   async #inputAt(position: number, signal: AbortSignal): Promise<StoredOf<Event> | undefined> {

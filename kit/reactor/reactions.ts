@@ -3,6 +3,7 @@ import type { EventStore } from '../../engine/types/event-store.js'
 import { causedBy } from '../../engine/types/caused-by.js'
 import { isReused } from '../known-commit.js'
 import { unitOfWork } from '../unit-of-work.js'
+import type { Deadlines } from './deadlines.js'
 import { ReactionError } from './errors.js'
 import type { Reactor } from './reactor.js'
 import type { ReactorLog } from './reactor-log.js'
@@ -26,12 +27,20 @@ export class Reactions {
   readonly #reactor: Reactor
   readonly #settings: ReactorSettings
   readonly #log: ReactorLog
+  readonly #deadlines: Deadlines | undefined
 
-  constructor(store: EventStore, reactor: Reactor, settings: ReactorSettings, log: ReactorLog) {
+  constructor(
+    store: EventStore,
+    reactor: Reactor,
+    settings: ReactorSettings,
+    log: ReactorLog,
+    deadlines: Deadlines | undefined,
+  ) {
     this.#store = store
     this.#reactor = reactor
     this.#settings = settings
     this.#log = log
+    this.#deadlines = deadlines
   }
 
   /** Handles an event. Throws ReactionError when it failed for good and is not to be set aside; what the store throws; the signal's reason. */
@@ -66,13 +75,17 @@ export class Reactions {
     const effectId = this.#log.effectId(event)
     // Handled before a crash, and only the checkpoint behind it was not stored.
     for await (const _ of this.#store.readAll({ commitId: effectId, limit: 1, signal })) return
-    const { durability } = this.#settings
+    const { durability, clock } = this.#settings
     try {
-      await unitOfWork(
+      const changes = await unitOfWork(
         this.#store,
-        (unit) => this.#inTime(signal, (own) => this.#reactor.handle(event, { unit, effectId, attempt, signal: own })),
+        (unit) =>
+          this.#inTime(signal, (own) =>
+            this.#reactor.handle(event, { unit, effectId, attempt, now: clock.now(), signal: own }),
+          ),
         { commitId: effectId, metadata: causedBy(event), durability, signal },
       )
+      if (changes !== undefined) this.#deadlines?.committed(changes)
     } catch (error) {
       // Another reactor of this name was faster; this one will hear of it when it stores its checkpoint.
       if (!isReused(error) || (error as { readonly commitId?: unknown }).commitId !== effectId) throw error
@@ -80,7 +93,7 @@ export class Reactions {
   }
 
   /** Waits for a handler no longer than it may take. What it does to its unit afterwards is part of nothing. */
-  async #inTime(signal: AbortSignal, handle: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  async #inTime<Result>(signal: AbortSignal, handle: (signal: AbortSignal) => Promise<Result>): Promise<Result> {
     const { clock, timeoutMs } = this.#settings
     const over = new AbortController()
     const ended = new AbortController()
@@ -88,7 +101,7 @@ export class Reactions {
       throw new Error(`it did not end within ${timeoutMs} ms`)
     })
     try {
-      await Promise.race([handle(AbortSignal.any([over.signal, signal])), timedOut])
+      return await Promise.race([handle(AbortSignal.any([over.signal, signal])), timedOut])
     } catch (error) {
       over.abort(error)
       throw error

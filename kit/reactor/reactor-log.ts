@@ -3,6 +3,7 @@ import type { EventStore } from '../../engine/types/event-store.js'
 import { said } from '../errors.js'
 import { isReused } from '../known-commit.js'
 import { isConflict } from '../retry.js'
+import type { DeadlineMark } from './deadlines.js'
 import { type ReactionError, ReactorMovedError } from './errors.js'
 import type { ReactorSettings } from './reactor-options.js'
 
@@ -17,6 +18,14 @@ export interface ReactionLetter {
   readonly attempts: number
   /** What it threw, as text. */
   readonly reason: string
+}
+
+/** How far a reactor is. */
+export interface ReactorCheckpoint {
+  /** The next position to read. */
+  readonly position: number
+  /** Of process managers that have set some. */
+  readonly deadlines?: DeadlineMark
 }
 
 const CHECKPOINT = 'ReactorCheckpoint'
@@ -42,21 +51,21 @@ export class ReactorLog {
     return `${this.#name}:${position}:${id}`
   }
 
-  /** Returns the next position to read; undefined: there is no checkpoint. */
-  async load(signal: AbortSignal): Promise<number | undefined> {
+  /** Returns the newest checkpoint; undefined: there is none. */
+  async load(signal: AbortSignal): Promise<ReactorCheckpoint | undefined> {
     const newest = this.#store.readStream(this.#checkpoints, { direction: 'backward', limit: 1, signal })
     this.#version = 0
     for await (const { offset, data } of newest) {
       this.#version = offset + 1
-      return (data as { readonly position: number }).position
+      return data as ReactorCheckpoint
     }
     return undefined
   }
 
-  /** Stores the next position to read. Throws ReactorMovedError when somebody else has done so since. */
-  async save(position: number): Promise<void> {
+  /** Stores a checkpoint. Throws ReactorMovedError when somebody else has done so since. */
+  async save(data: ReactorCheckpoint): Promise<void> {
     const expectedVersion = this.#version === 0 ? 'noStream' : this.#version
-    const checkpoint = { type: CHECKPOINT, data: { position } }
+    const checkpoint = { type: CHECKPOINT, data }
     try {
       const { checkpointDurability: durability } = this.#settings
       const { version } = await this.#store.append(this.#checkpoints, [checkpoint], { expectedVersion, durability })

@@ -1,6 +1,7 @@
 import { AnnalsError, InvalidArgumentError, quote } from '../../engine/errors.js'
 import type { StoredEvent } from '../../engine/types/event.js'
 import type { EventStore } from '../../engine/types/event-store.js'
+import { type DeadlineMark, Deadlines } from './deadlines.js'
 import { Reactions } from './reactions.js'
 import type { Reactor } from './reactor.js'
 import { type ReactionLetter, ReactorLog } from './reactor-log.js'
@@ -22,6 +23,7 @@ export class ReactorRunner implements AsyncDisposable {
   readonly #settings: ReactorSettings
   readonly #log: ReactorLog
   readonly #reactions: Reactions
+  readonly #deadlines: Deadlines | undefined
   readonly #stop = new AbortController()
   readonly #waiters = new Set<Waiter>()
   #status: ReactorStatus = 'running'
@@ -29,6 +31,11 @@ export class ReactorRunner implements AsyncDisposable {
   #position = 0
   /** What the checkpoint says. */
   #stored = 0
+  #storedDeadlines: DeadlineMark | undefined
+  /** While a deadline is over: events before this position come before it. */
+  #before: number | undefined
+  /** Up to here nothing was left to react to when it was looked. */
+  #clear = 0
   #resumed: () => void = () => undefined
   #loop: Promise<void> | undefined
 
@@ -38,7 +45,8 @@ export class ReactorRunner implements AsyncDisposable {
     this.#store = store
     this.#settings = settings
     this.#log = new ReactorLog(store, reactor.name, settings)
-    this.#reactions = new Reactions(store, reactor, settings, this.#log)
+    this.#deadlines = reactor.hasDeadlines ? new Deadlines(store, reactor.name, settings.clock) : undefined
+    this.#reactions = new Reactions(store, reactor, settings, this.#log, this.#deadlines)
   }
 
   get name(): string {
@@ -57,6 +65,11 @@ export class ReactorRunner implements AsyncDisposable {
   /** The next position to read: what it wants of everything before it is done or set aside. */
   get position(): number {
     return this.#position
+  }
+
+  /** When the next deadline of a process manager is due, in milliseconds since the epoch; undefined: none is pending. One that was cancelled may be counted. */
+  get nextDeadline(): number | undefined {
+    return this.#deadlines?.nextAt
   }
 
   /**
@@ -130,11 +143,14 @@ export class ReactorRunner implements AsyncDisposable {
   }
 
   async #begin(): Promise<void> {
-    const stored = await this.#log.load(this.#stop.signal)
+    const { signal } = this.#stop
+    const stored = await this.#log.load(signal)
     const { from } = this.#settings
-    this.#position = stored ?? (from === 'end' ? await endOf(this.#store) : from)
+    this.#position = stored?.position ?? (from === 'end' ? await endOf(this.#store) : from)
+    await this.#deadlines?.begin(stored?.deadlines, signal)
+    this.#storedDeadlines = stored?.deadlines
     // What is committed from now on is reacted to, also when the process ends before anything happens.
-    if (stored === undefined && this.#position > 0) await this.#log.save(this.#position)
+    if (stored === undefined && this.#position > 0) await this.#log.save({ position: this.#position })
     this.#stored = this.#position
   }
 
@@ -173,10 +189,59 @@ export class ReactorRunner implements AsyncDisposable {
     const asked = { types, category, stream, fromPosition: this.#position, signal }
     await using subscription = this.#store.subscribe(asked)
     // A batch is what is there: far behind they are full, and live each commit is one.
-    for await (const batch of subscription.batches(this.#settings.checkpointEvery)) {
-      for (const event of batch) await this.#handle(event, signal)
+    const batches = subscription.batches(this.#settings.checkpointEvery)
+    for (;;) {
+      const next = batches.next()
+      next.catch(() => undefined) // told below, unless a deadline fails before
+      if (this.#deadlines !== undefined) await this.#passDeadlines(this.#deadlines, next, signal)
+      const batch = await next
+      if (batch.done === true) return
+      for (const event of batch.value) await this.#handle(event, signal)
       await this.#checkpoint()
     }
+  }
+
+  /** Deals with deadlines as they are due, until there are more events. */
+  async #passDeadlines(deadlines: Deadlines, next: Promise<unknown>, signal: AbortSignal): Promise<void> {
+    const { clock, checkpointEvery } = this.#settings
+    const more = { come: false }
+    const come = (): void => {
+      more.come = true
+    }
+    next.then(come, come)
+    for (let wait = await deadlines.wait(signal); wait !== undefined; wait = await deadlines.wait(signal)) {
+      if (wait > 0) {
+        const over = new AbortController()
+        const slept = clock.sleep(wait, { signal: AbortSignal.any([over.signal, signal]) }).catch(() => undefined)
+        await Promise.race([next, slept]).catch(() => undefined)
+        over.abort()
+        if (more.come || signal.aborted) return
+        continue
+      }
+      // What was committed until it was noticed that it is over comes before.
+      this.#before ??= await endOf(this.#store)
+      if (await this.#isWanted(this.#before, signal)) return
+      for (let count = 0; count < checkpointEvery; count++) {
+        const event = await deadlines.due(signal)
+        if (event === undefined) break
+        await this.#reactions.handle(event, signal)
+        deadlines.passed()
+      }
+      await this.#checkpoint()
+      this.#before = undefined
+      if (more.come) return
+    }
+  }
+
+  /** Tells whether there is an event to react to before a position. */
+  async #isWanted(end: number, signal: AbortSignal): Promise<boolean> {
+    const fromPosition = Math.max(this.#position, this.#clear)
+    if (fromPosition >= end) return false
+    const { types, category } = this.reactor
+    const asked = { types, category, fromPosition, toPosition: end - 1, limit: 1, signal }
+    for await (const _ of this.#store.readAll(asked)) return true
+    this.#clear = end
+    return false
   }
 
   async #handle(event: StoredEvent, signal: AbortSignal): Promise<void> {
@@ -188,9 +253,12 @@ export class ReactorRunner implements AsyncDisposable {
   }
 
   async #checkpoint(): Promise<void> {
-    if (this.#position === this.#stored) return
-    await this.#log.save(this.#position)
+    const mark = this.#deadlines?.mark
+    const deadlines = mark !== undefined && mark.end > 0 ? mark : undefined
+    if (this.#position === this.#stored && isSameMark(deadlines, this.#storedDeadlines)) return
+    await this.#log.save({ position: this.#position, ...(deadlines === undefined ? {} : { deadlines }) })
     this.#stored = this.#position
+    this.#storedDeadlines = deadlines
   }
 
   #reject(): void {
@@ -224,6 +292,10 @@ export async function runReactor(
   const runner = new ReactorRunner(store, reactor, reactorSettings(reactor.name, options))
   await runner.start()
   return runner
+}
+
+function isSameMark(a: DeadlineMark | undefined, b: DeadlineMark | undefined): boolean {
+  return a?.from === b?.from && a?.end === b?.end && a?.dueAt === b?.dueAt
 }
 
 /** Returns the position behind the last committed event. */

@@ -2,6 +2,7 @@ import { InvalidArgumentError, quote } from '../../engine/errors.js'
 import type { StoredEvent } from '../../engine/types/event.js'
 import type { EventRegistry, StoredOf, TypedEvent } from '../event-registry.js'
 import type { UnitOfWork } from '../unit-of-work.js'
+import { DEADLINE_SET, type DeadlineChanges, deadlineStream } from './deadlines.js'
 
 /** What a handler is given besides the event. */
 export interface ReactionContext {
@@ -15,6 +16,8 @@ export interface ReactionContext {
   readonly effectId: string
   /** 1, and more when it failed before. */
   readonly attempt: number
+  /** The time by the clock of the runner, in milliseconds since the epoch. */
+  readonly now: number
   /** Aborted when the handler takes too long, and when the reactor is stopped. Pass it on to whatever is waited for. */
   readonly signal: AbortSignal
 }
@@ -43,6 +46,9 @@ export interface ReactorDefinition<Event extends TypedEvent> {
 
 type AnyHandler = (event: never, context: ReactionContext) => unknown
 
+/** What is done about a deadline that has passed, as it is stored. */
+export type DeadlineHandler = (stored: StoredEvent, context: ReactionContext) => Promise<DeadlineChanges | undefined>
+
 /** A definition that was checked. Made by `reactor` and `processManager`. */
 export class Reactor {
   readonly name: string
@@ -53,10 +59,15 @@ export class Reactor {
   readonly types: readonly string[]
   /** By stored name. */
   readonly #handlers = new Map<string, { readonly name: string; readonly handle: AnyHandler }>()
+  readonly #deadlinePassed: DeadlineHandler | undefined
 
   /** @internal Use `reactor`. */
-  constructor({ name, events, category, stream, handlers }: ReactorDefinition<never>) {
+  constructor(
+    { name, events, category, stream, handlers }: ReactorDefinition<never>,
+    deadlinePassed?: DeadlineHandler,
+  ) {
     checkName(name, 'reactor')
+    this.#deadlinePassed = deadlinePassed
     const refuse = (reason: string): never => {
       throw new InvalidArgumentError(`Cannot define reactor ${quote(name)}: ${reason}`)
     }
@@ -85,14 +96,26 @@ export class Reactor {
   }
 
   /** @internal Returns the name of the handler of a stored event among `handlers`. */
-  handlerName({ type }: StoredEvent): string {
-    return this.#handlers.get(type)?.name ?? '*'
+  handlerName(stored: StoredEvent): string {
+    if (this.#isDeadline(stored)) return `deadline ${(stored.data as { readonly name: string }).name}`
+    return this.#handlers.get(stored.type)?.name ?? '*'
   }
 
-  /** @internal Brings an event to its schema version of today, and has it handled. */
-  async handle(stored: StoredEvent, context: ReactionContext): Promise<void> {
+  /** @internal Whether it has deadlines: it was made by `processManager`. */
+  get hasDeadlines(): boolean {
+    return this.#deadlinePassed !== undefined
+  }
+
+  /** @internal Brings an event to its schema version of today, and has it handled. Resolves to what that changed about deadlines, once it is committed. */
+  async handle(stored: StoredEvent, context: ReactionContext): Promise<DeadlineChanges | undefined> {
+    if (this.#isDeadline(stored)) return this.#deadlinePassed!(stored, context)
     const event = await this.events.decode(stored)
-    await this.#handlers.get(stored.type)?.handle(event as never, context)
+    const result = await this.#handlers.get(stored.type)?.handle(event as never, context)
+    return this.hasDeadlines ? (result as DeadlineChanges | undefined) : undefined
+  }
+
+  #isDeadline({ type, stream }: StoredEvent): boolean {
+    return this.hasDeadlines && type === DEADLINE_SET && stream === deadlineStream(this.name)
   }
 }
 

@@ -8,6 +8,7 @@ import {
   Aggregate,
   auditCsv,
   auditLog,
+  cancelDeadline,
   combineEvents,
   commandHandler,
   type CommandHandler,
@@ -24,6 +25,7 @@ import {
   processManager,
   reactor,
   runReactor,
+  setDeadline,
   type StandardSchema,
   type StoredOf,
   table,
@@ -129,10 +131,15 @@ const process: Process<number, Event, 'pay' | 'ship'> = {
   evolve: (state, input) => {
     if (input.type === 'CommandRefused') assertType<Same<typeof input.data.command, 'pay' | 'ship'>>()
     else if (input.type === 'Deposited') assertType<Same<typeof input.data.amount, number>>()
+    else if (input.type === 'DeadlinePassed') assertType<Same<typeof input.data.dueAt, number>>()
     return state + 1
   },
-  react: () => ['pay'],
+  react: () => ['pay', setDeadline('payment', { afterMs: 1 }, { n: 1 }), cancelDeadline('other')],
 }
+// @ts-expect-error: a time from now, or one of the calendar
+setDeadline('payment', 1000)
+// @ts-expect-error: not both
+setDeadline('payment', { afterMs: 1, at: 'x' })
 // @ts-expect-error: no such command
 export const odd: Process<number, Event, 'pay'> = { ...process, react: () => ['fly'] }
 

@@ -1,6 +1,6 @@
 import { AssertionError } from 'node:assert/strict'
 import t from 'tap'
-import type { Process, TypedEvent } from '../../../kit/index.js'
+import { cancelDeadline, type Process, setDeadline, type TypedEvent } from '../../../kit/index.js'
 import { givenProcess } from '../../../kit/testing/index.js'
 
 type Counted = TypedEvent<'Counted', number>
@@ -58,5 +58,99 @@ t.test('[T1] what is not as expected is an AssertionError with a difference', (t
       t.match(error, { message })
     }
   }
+  t.end()
+})
+
+type Signal = TypedEvent<'Placed' | 'Paid' | 'Reset' | 'Broken', undefined>
+const MINUTE = 60_000
+
+const paying: Process<string, Signal, string> = {
+  initialState: () => '',
+  evolve: (state, input) => `${state}${input.type[0]!}`,
+  react: (input) => {
+    switch (input.type) {
+      case 'Placed':
+        return [
+          setDeadline('payment', { afterMs: 10 * MINUTE }, 'late'),
+          setDeadline('reminder', { afterMs: 5 * MINUTE }),
+        ]
+      case 'Paid':
+        return [cancelDeadline('payment'), cancelDeadline('reminder'), 'ship']
+      case 'Reset':
+        return [setDeadline('payment', { at: 20 * MINUTE })]
+      case 'DeadlinePassed':
+        return input.data.name === 'payment'
+          ? [`cancel: ${String(input.data.data)}`]
+          : [`remind at ${input.data.passedAt / MINUTE}`, setDeadline('reminder', { afterMs: 2 * MINUTE })]
+      default:
+        throw new Error('broken')
+    }
+  },
+}
+const at = (type: Signal['type'], timestamp?: number) =>
+  ({ type, data: undefined, ...(timestamp === undefined ? {} : { timestamp }) }) as const
+
+t.test('[T1] time passes for a process, and with it its deadlines', (t) => {
+  const placed = givenProcess(paying, [at('Placed')])
+  placed
+    .whenTimePasses(5 * MINUTE - 1)
+    .thenNothing()
+    .thenState('P')
+  placed
+    .whenTimePasses(5 * MINUTE)
+    .thenCommands('remind at 5', setDeadline('reminder', { afterMs: 2 * MINUTE }))
+    .thenDeadlines({ payment: 10 * MINUTE, reminder: 7 * MINUTE })
+    .thenState('PD')
+  placed
+    .whenTimePasses(10 * MINUTE)
+    .thenCommands(
+      ...['remind at 5', setDeadline('reminder', { afterMs: 2 * MINUTE })],
+      ...['remind at 7', setDeadline('reminder', { afterMs: 2 * MINUTE })],
+      ...['remind at 9', setDeadline('reminder', { afterMs: 2 * MINUTE })],
+      'cancel: late',
+    )
+    .thenDeadlines({ reminder: 11 * MINUTE })
+  placed.when(at('Paid')).thenCommands(cancelDeadline('payment'), cancelDeadline('reminder'), 'ship').thenDeadlines({})
+  givenProcess(paying, [at('Placed', MINUTE), at('Paid')])
+    .whenTimePasses(100 * MINUTE)
+    .thenNothing()
+  givenProcess(paying, [at('Reset', MINUTE)])
+    .whenTimePasses(19 * MINUTE)
+    .thenCommands('cancel: undefined')
+  givenProcess(paying, [at('Reset', MINUTE), at('Reset')])
+    .whenTimePasses(19 * MINUTE - 1)
+    .thenNothing()
+  t.end()
+})
+
+t.test('[T1] a deadline that has passed is given as any input, and what was answered before is past', (t) => {
+  const data = { name: 'payment', dueAt: 10 * MINUTE, passedAt: 30 * MINUTE, data: 'x' }
+  givenProcess(paying, [at('Placed')])
+    .when({ type: 'DeadlinePassed', data })
+    .thenCommands('cancel: x')
+  const over = givenProcess(paying, [at('Placed'), { type: 'DeadlinePassed', data }])
+  over.when(at('Paid')).thenState('PDP').thenDeadlines({})
+  over.whenTimePasses(0).thenCommands('remind at 30', setDeadline('reminder', { afterMs: 2 * MINUTE }))
+  givenProcess(paying, [at('Broken'), at('Placed')])
+    .when(at('Broken'))
+    .thenFailed(/broken/)
+    .thenState('BPB')
+  const endless: Process<number, Signal, string> = {
+    initialState: () => 0,
+    evolve: (n) => n,
+    react: () => [setDeadline('again', { afterMs: 0 })],
+  }
+  givenProcess(endless, [at('Placed')])
+    .whenTimePasses(1)
+    .thenFailed(/10000 deadlines/)
+  t.throws(
+    () =>
+      givenProcess(paying, [at('Placed')])
+        .whenTimePasses(0)
+        .thenDeadlines({ payment: 1 }),
+    {
+      message: /The deadlines are not those/,
+    },
+  )
   t.end()
 })
