@@ -73,7 +73,7 @@ export class KeyFileCheck {
   finished({ base }: LogSegment, end: number, whole: boolean): void {
     const table = this.#table
     if (table === undefined) return
-    if (whole) this.#collector!.finish()
+    this.#collector!.finish()
     for (const checked of this.#covering) {
       const { head } = checked.file
       const last = head.segments.at(-1)!.base === base

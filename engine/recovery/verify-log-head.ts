@@ -1,7 +1,7 @@
 import type { ExpectedGroup } from '../commit-log/group-scan.js'
 import type { LogSegment } from '../commit-log/log-directory.js'
 import { type FileHeader, HEADER_FIXED_BYTES, parseHeader } from '../format/file-header.js'
-import { checkFrame, FRAME_GROUP, FRAME_KIND, windowOf } from '../format/frame.js'
+import { checkFrame, windowOf } from '../format/frame.js'
 import { decodeGroup, type Group, GROUP_BYTES } from '../format/group.js'
 import type { FileHandle } from '../io/file-system.js'
 import { readFullySync } from '../io/transfer.js'
@@ -50,6 +50,6 @@ export function groupEnd(handle: FileHandle, byte: number, size: number, storeId
   const got = readFullySync(handle, bytes, 0, bytes.length, byte)
   const window = windowOf(bytes)
   if (got < GROUP_BYTES || typeof checkFrame(window, 0, got, GROUP_BYTES) !== 'number') return size
-  const group = window.bytes[FRAME_KIND] === FRAME_GROUP ? decodeGroup(window, 0, GROUP_BYTES, storeId) : undefined
+  const group = decodeGroup(window, 0, GROUP_BYTES, storeId)
   return group === undefined ? size : Math.min(size, byte + GROUP_BYTES + group.bodyBytes)
 }

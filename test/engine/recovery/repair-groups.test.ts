@@ -93,6 +93,7 @@ t.test('what only the head of a group says is believed as far as it is possible'
     const made = build(events, 1, { next, present: head(fields) })!
     return [made.readUInt32LE(24), made.readUInt32LE(56)]
   }
+  t.same(told({ epoch: 1, durable: 77 }), [1, 5], 'a group knows nothing of later ones')
   for (const epoch of [0, 9]) {
     const [made, durable] = told({ epoch, durable: 77 })
     t.ok(made === 1 || made === 4, 'a writer that was not there yet, or no more, is none')

@@ -313,12 +313,14 @@ t.test(
     const nameless = resealed(new Forge().event({ stream: 'x'.repeat(500), offset: 0, position: 1 }), (record) =>
       record.fill(0xff, 64, 564),
     )
-    const { files, logs, records, checkpoint } = forgedStore([[[['a']]], [[['a']]]])
+    const { files, logs, records, checkpoint } = forgedStore([[[['a']]], [[['a']]], [[['b']]]])
     const log = logs[0]!
     const path = log.replace(/log$/, 'tab')
-    const bytes = logSegment([[records[0]!], [nameless]])
+    const bytes = logSegment([[records[0]!], [nameless], [records[2]!]])
     files.set(log, bytes).delete(logs[1]!)
-    const redo = { ...checkpoint.redo, base: 0, byte: bytes.length, sequence: 2, position: 2 }
+    files.delete(logs[2]!)
+    const last = bytes.length - records[2]!.length
+    const redo = { ...checkpoint.redo, base: 0, byte: bytes.length, sequence: 3, position: 3 }
     files.set(CHECKPOINT, encodeCheckpoint(STORE_ID, { ...checkpoint, redo, settledPosition: 0 }))
     const messages = async (contents: Buffer | undefined): Promise<string[]> => {
       const forged = new Map(files)
@@ -329,6 +331,8 @@ t.test(
     t.same(await messages(Buffer.alloc(120, 1)), ['the stream table is damaged'])
     const right = new StreamTableBuilder()
     right.add('a', undefined, 0, HEADER_FIXED_BYTES + 84)
+    t.same(await messages(table(STORE_ID, path, bytes.length, right)), ['the stream table lacks events'])
+    right.add('b', undefined, 0, last)
     t.same(await messages(table(STORE_ID, path, bytes.length, right)), [], 'the stream without a name cannot be in it')
     const wrong = new StreamTableBuilder()
     wrong.add('a', undefined, 0, HEADER_FIXED_BYTES + 84)
@@ -336,7 +340,7 @@ t.test(
     t.same(await messages(table(STORE_ID, path, bytes.length, wrong)), [
       'the stream table does not say where the events are',
     ])
-    files.set(CHECKPOINT, encodeCheckpoint(STORE_ID, { ...checkpoint, redo, settledPosition: 2 }))
+    files.set(CHECKPOINT, encodeCheckpoint(STORE_ID, { ...checkpoint, redo, settledPosition: 3 }))
     t.same(await messages(Buffer.alloc(120, 1)), ['the stream table is damaged'], 'also where it is not needed')
     const environment = restore(new Map(files).set(path, Buffer.alloc(120)))
     const open = environment.files.open.bind(environment.files)

@@ -169,6 +169,12 @@ t.test('[U3] values that cannot be decoded are wrong, unless the definition they
 
   const records = new RecordCheck(true)
   const event = new Forge(SHAPE).event(PLACE, { data: { x: 1, y: 2 } })
+  // It uses a shape and lists none: nil where the id would stand is data that is too much.
+  const silent = resealed(new Forge().event(PLACE, { data: ['xxx'] }), (record) => {
+    record.fill(0xc0, OPTIONS_AT, OPTIONS_AT + 5)
+    record.set([0xc1, 0xcd, 0, 5], OPTIONS_AT)
+  })
+  t.match(check(records, silent), { invariant: 'I9' }, 'a shape that nobody knows')
   records.noteDamage()
   t.equal(check(records, event), undefined, 'the definition may have stood where the damage is')
   const worse = resealed(new Forge().event(PLACE, { data: [1] }), (record) => (record[OPTIONS_AT] = 0x92))
