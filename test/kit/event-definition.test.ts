@@ -1,6 +1,7 @@
 import t from 'tap'
 import type { StoredEvent } from '../../engine/index.js'
-import { event, UpcastError } from '../../kit/index.js'
+import { defineEvents, event, UpcastError } from '../../kit/index.js'
+import type { EventDefinition } from '../../kit/event-definition.js'
 
 const stored = (schemaVersion: number, data: unknown): StoredEvent =>
   ({ stream: 's-1', offset: 7, type: 'Opened', schemaVersion, data }) as unknown as StoredEvent
@@ -61,6 +62,19 @@ t.test(
     t.end()
   },
 )
+
+t.test('[B3] a chain of upcasters cannot go round; one that comes back to itself is an error like others', (t) => {
+  const back: EventDefinition<unknown> = event<unknown>().upcast((data, old): unknown => back.dataOf({ ...old, data }))
+  try {
+    back.dataOf(stored(1, { name: 'Ada' }))
+    t.fail('it was read')
+  } catch (error) {
+    t.match(error, { code: 'ERR_UPCAST', stream: 's-1', offset: 7, type: 'Opened', schemaVersion: 1 })
+  }
+  // Names that go round: there is no saying which type is meant.
+  t.throws(() => defineEvents({ A: event().formerly('B'), B: event().formerly('A') }), { code: 'ERR_INVALID_ARGUMENT' })
+  t.end()
+})
 
 t.test('what is no upcaster and no schema is refused', (t) => {
   const wrong: unknown = 'x'

@@ -51,6 +51,27 @@ t.test('[P1] an append resolves when the inline projections have it, of one stre
   t.pass('nobody waits for what is paused or stopped')
 })
 
+t.test('[P1] an inline projection whose handler hangs: the append does not, and says so', async (t) => {
+  const store = await storeWith(1)
+  t.teardown(() => store.close())
+  const hanging = projection({
+    name: 'hanging',
+    events: accountEvents,
+    initialState: () => 0,
+    handlers: { Closed: () => new Promise<number>(() => undefined) },
+  })
+  await using runner = await runProjection(store, hanging, {
+    projections: memoryProjections(),
+    retry: { attempts: 1 },
+    timeoutMs: 5,
+  })
+  await t.rejects(inlineProjections(store, [runner]).append('account-0', [{ type: 'Closed' }]), {
+    code: 'ERR_NOT_PROJECTED',
+    cause: { code: 'ERR_PROJECTION_HANDLER', message: /did not end within 5 ms/, stream: 'account-0', type: 'Closed' },
+  })
+  t.equal((await store.streamInfo('account-0')).version, 2)
+})
+
 t.test('[P1] an inline projection that fails: the events are stored, and the append says so', async (t) => {
   const store = await storeWith(1)
   t.teardown(() => store.close())

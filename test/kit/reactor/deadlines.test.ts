@@ -240,6 +240,29 @@ t.test('[P1] a deadline whose command fails is tried again, stops the manager, o
   }
 })
 
+t.test('[P1] a deadline whose command hangs is given up, and nothing of it counts', async (t) => {
+  const { store, happen, outcomes, start, some, go } = await world()
+  let isHanging = true
+  const hanging = managerOf(store, () => (isHanging ? new Promise(() => undefined) : undefined))
+  await using running = await start({ timeoutMs: 1000 }, store, hanging)
+  await running.whenProcessed(await happen('OrderPlaced', 'a'))
+  const { length } = await collect(store.readAll())
+  await go(10 * MINUTE, async () => (await outcomes()).length === 0)
+  await go(0, () => running.nextDeadline !== undefined)
+  for (let i = 0; i < 50; i++) await new Promise((resolve) => setImmediate(resolve))
+  await go(1000, () => running.status === 'failed')
+  t.match(running.failure, { handler: 'deadline payment', message: /did not end within 1000 ms/ })
+  const types = (await collect(store.readAll({ fromPosition: length }))).map(({ type }) => type)
+  t.same(
+    types.filter((type) => type !== 'ReactorCheckpoint'),
+    [],
+  )
+  isHanging = false
+  running.resume()
+  await go(0, some(1))
+  await store.close()
+})
+
 t.test('one far away is waited for in short waits, and stopping ends the wait', async (t) => {
   const { store, clock, happen, start, go, some, outcomes } = await world()
   const far = 1000 * 24 * 60 * MINUTE
@@ -330,7 +353,7 @@ t.test('a process that sets a deadline whenever one passes goes on by the time t
 
 t.test('many deadlines that are late pass in their order, by a real clock too', async (t) => {
   await using store = await openMemoryStore()
-  const orders = 600
+  const orders = 300
   const outcomes: string[] = []
   const manager = processManager<number, EventOf<typeof events>, 'note'>({
     name: 'many',
