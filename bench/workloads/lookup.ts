@@ -10,6 +10,8 @@ import type { Context, Result, Workload } from '../workload.js'
 const LOADED_AT_ONCE = 1000
 /** Commits that share the tag of a decision. */
 const PER_COURSE = 20
+/** Of all events there are. */
+const NEVER = { items: [{ types: ['CourseClosed'] }] }
 
 const eventOf = (n: number, courses: number): NewEvent => ({
   type: 'StudentSubscribed',
@@ -47,7 +49,7 @@ export const lookup: Workload = {
     let next = 0
     let random = 1
     const below = (bound: number): number => (random = (random * 48_271) % 2_147_483_647) % bound
-    const measured = { plain: [], newId: [], knownId: [], decision: [] } as Record<string, number[]>
+    const measured = { plain: [], newId: [], knownId: [], decision: [], typesAlone: [] } as Record<string, number[]>
     const each = async (name: string, work: (n: number) => Promise<unknown>): Promise<void> => {
       for (let i = 0; i < perRound; i++) {
         const start = performance.now()
@@ -74,6 +76,8 @@ export const lookup: Workload = {
           check(after >= 0, 'the query finds nothing')
           await store.append('y', [{ type: 'Decided' }], { failIfEventsMatch: query, after })
         }),
+      typesAlone: () =>
+        each('typesAlone', () => store.append('y', [{ type: 'Decided' }], { failIfEventsMatch: NEVER })),
     })
     const peak = peakMib()
     await store.close()
@@ -88,6 +92,7 @@ export const lookup: Workload = {
       { ...row('lookup, new commit id', 'newId'), peakMib: peak, note: `first of a session ${firstMs.toFixed(0)} ms` },
       row('  known commit id', 'knownId'),
       row(`  read ${PER_COURSE} by a tag, decide, append`, 'decision'),
+      row('  decide by a type alone, append', 'typesAlone'),
     ]
   },
 }
