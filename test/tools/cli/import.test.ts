@@ -447,6 +447,12 @@ t.test('[L1] real input: the history of this repository, and 20,000 flights', as
         (await eventsIn(join(cwd, 'history'))).map(({ data }) => data),
         wanted.map((line) => JSON.parse(line) as unknown),
       )
+      t.match(await annalsHere(['verify', 'history'], cwd), { status: 0, stdout: /^sound: / })
+      const tailed = await annalsHere(['tail', '-n', '2', '--raw', 'history'], cwd)
+      t.same(jsonOf(tailed.stdout), jsonOf(wanted.slice(-2).join('\n')), 'the newest commits')
+      const exported = await annalsHere(['export', 'history'], cwd)
+      t.match(await annalsHere(['import', join(cwd, 'copy')], cwd, { stdin: exported.stdout }), { status: 0 })
+      t.same(await annalsHere(['export', 'copy'], cwd), exported, 'an export imported is the same store')
     },
   )
   const flights = readFlights()
@@ -455,6 +461,17 @@ t.test('[L1] real input: the history of this repository, and 20,000 flights', as
   const { status, stdout } = annals(['import', ...mapping, 'flights'], { cwd, input })
   t.same({ status, stdout }, { status: 0, stdout: 'imported: 20,000 events in 20,000 commits\n' })
   t.match(annals(['verify', 'flights'], { cwd }), { status: 0, stdout: /^sound: 20,000 events in \d+ streams/ })
+  const tailed = annals(['tail', '-n', '3', '--raw', 'flights'], { cwd })
+  t.same(
+    jsonOf(tailed.stdout),
+    jsonOf(
+      flights
+        .slice(-3)
+        .map((flight) => lines(flight))
+        .join(''),
+    ),
+  )
+  const exported = annals(['export', '--category', 'airport', 'flights'], { cwd })
   await using store = await openEventStore(join(cwd, 'flights'), { readOnly: true })
   let n = 0
   for await (const { data } of store.readAll()) {
@@ -464,4 +481,15 @@ t.test('[L1] real input: the history of this repository, and 20,000 flights', as
     }
   }
   t.equal(n, 20_000)
+  t.match(exported, { status: 0, stderr: '' })
+  t.same(
+    jsonOf(exported.stdout).map((line) => (line as { data: unknown }).data),
+    jsonOf(input),
+    'all of them are exported',
+  )
 })
+
+/** The values of lines of JSON. */
+function jsonOf(text: string): unknown[] {
+  return text.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as unknown]))
+}

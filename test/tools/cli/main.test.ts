@@ -1,5 +1,5 @@
 import { spawn, spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import t from 'tap'
 import { commands } from '../../../tools/cli/commands.js'
 import {
@@ -8,6 +8,7 @@ import {
   BINARY,
   cleanEnvironment,
   expectOutput,
+  sampleFolder,
   sampleStore,
   temporaryFolder,
   writeImage,
@@ -60,6 +61,32 @@ t.test('wrong command lines end with 2, say what is wrong, and what was probably
   await wrong(['inspect', 'a', '--hex=1'], 'annals: --hex takes no value\n')
   await wrong(['inspect', 'a', '--hex', '--hex'], 'annals: --hex is there twice\n')
   await wrong(['inspect', 'a', '--color=red'], 'annals: --color is one of auto, always, never, not "red"\n')
+})
+
+t.test(
+  'each command has a file and a test of its name, and --json, unless what it prints is for a program anyway',
+  (t) => {
+    const forPrograms = new Set(['export', 'completion'])
+    for (const { name, options } of commands) {
+      t.ok(existsSync(`tools/cli/commands/${name}.ts`), `${name}: a file`)
+      t.ok(existsSync(`test/tools/cli/${name}.test.ts`), `${name}: a test`)
+      t.equal('json' in options, !forPrograms.has(name), `${name}: --json`)
+    }
+    t.end()
+  },
+)
+
+t.test('colours are for terminals, unless NO_COLOR or --color say otherwise', async (t) => {
+  const cwd = await sampleFolder(t)
+  const coloured = async (words: readonly string[], options: Parameters<typeof annalsHere>[2]): Promise<boolean> =>
+    (await annalsHere(['verify', ...words, 'data'], cwd, options)).stdout.includes('\u001b[32m')
+  t.equal(await coloured([], {}), false, 'a pipe')
+  t.equal(await coloured(['--color', 'always'], {}), true)
+  t.equal(await coloured([], { isTerminal: true }), true, 'a terminal')
+  t.equal(await coloured(['--color', 'never'], { isTerminal: true }), false)
+  for (const env of [{ NO_COLOR: '1' }, { TERM: 'dumb' }]) {
+    t.equal(await coloured([], { isTerminal: true, env }), false, JSON.stringify(env))
+  }
 })
 
 t.test('whoever reads may go: it ends quietly', async (t) => {

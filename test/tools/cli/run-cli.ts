@@ -48,7 +48,7 @@ export function annals(args: readonly string[], { cwd, input = '', env = {} }: C
 export async function annalsHere(
   args: readonly string[],
   folder: string,
-  { answer, stdin, isTerminal = false, signal = new AbortController().signal }: HereOptions = {},
+  { answer, stdin, isTerminal = false, signal = new AbortController().signal, env = {} }: HereOptions = {},
 ): Promise<CliResult> {
   const out = new CapturingSink()
   const err = new CapturingSink()
@@ -62,7 +62,7 @@ export async function annalsHere(
     err: new Output(err, () => {}),
     input,
     signal,
-    env: {},
+    env,
   }
   const status = await main(words, { ...terminal, close: () => {} })
   const here = (text: string): string => text.replaceAll(`${folder}/`, '')
@@ -75,6 +75,7 @@ export interface HereOptions {
   /** What is piped in. */
   readonly stdin?: string | Buffer
   readonly isTerminal?: boolean
+  readonly env?: NodeJS.ProcessEnv
   readonly signal?: AbortSignal
 }
 
