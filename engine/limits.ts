@@ -95,3 +95,5 @@ export const MAX_SHAPE_KEYS = 64
 export const MAX_SHAPE_KEY_BYTES = 2048
 /** Largest shape id. */
 export const MAX_SHAPE_ID = 0xffff
+/** Entries of indexes of stream segments that are written to, in memory: some 12 MB, the indexes of 500 MB of events. */
+export const LIVE_INDEX_ENTRIES = 128 * 1024

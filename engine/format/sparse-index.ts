@@ -30,7 +30,8 @@ export interface IndexEntry {
 /** Collects the entries of one segment while its events are written or scanned. */
 export class IndexBuilder {
   readonly #interval: number
-  readonly #entries: IndexEntry[] = []
+  #entries: IndexEntry[] = []
+  #released = 0
   #number = 0
   #byte = -1
   #minTime = 0
@@ -43,9 +44,25 @@ export class IndexBuilder {
     this.#interval = interval
   }
 
-  /** Finished entries, oldest first. */
+  /** Finished entries that were not released, oldest first. */
   get entries(): readonly IndexEntry[] {
     return this.#entries
+  }
+
+  /** Finished entries that came before these. */
+  get released(): number {
+    return this.#released
+  }
+
+  /** All finished entries. */
+  get count(): number {
+    return this.#released + this.#entries.length
+  }
+
+  /** Forgets the finished entries: they stand in their file. */
+  release(): void {
+    this.#released += this.#entries.length
+    this.#entries = []
   }
 
   /** `length`: bytes of the event's frame. */

@@ -237,6 +237,10 @@ export function decodeAt<Event>(
 
 /** Returns the index of a segment: the live one, or that of a sealed one from its file; empty where there is none. */
 export function indexOf(reading: StreamReading<unknown>, state: StreamState, base: number): readonly IndexEntry[] {
-  if (state.last?.base === base) return state.last.index?.builder.entries ?? []
-  return reading.indexes.get(state.key, base)
+  if (state.last?.base !== base) return reading.indexes.get(state.key, base)
+  const builder = state.last.index?.builder
+  if (builder === undefined) return []
+  if (builder.released === 0) return builder.entries
+  const first = reading.indexes.first(state.key, base, builder.released)
+  return first.length === 0 ? first : [...first, ...builder.entries]
 }

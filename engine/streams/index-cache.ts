@@ -31,17 +31,30 @@ export class IndexCache {
   /** Returns the entries of a sealed segment, as far as its records are right. */
   get(key: StreamKey, base: number): readonly IndexEntry[] {
     const path = this.#directory.segmentPath(key, base)
-    const known = this.#known.get(path)
+    return this.#kept(path, () => readIndex(this.#directory, key, base) ?? this.#rebuilt(path, key, base))
+  }
+
+  /** Returns the first entries of a segment that is written to; none when its file does not have them. */
+  first(key: StreamKey, base: number, count: number): readonly IndexEntry[] {
+    const path = this.#directory.segmentPath(key, base)
+    return this.#kept(`${path}:${count}`, () => {
+      const entries = readIndex(this.#directory, key, base) ?? []
+      return entries.length < count ? [] : entries.slice(0, count)
+    })
+  }
+
+  #kept(name: string, read: () => readonly IndexEntry[]): readonly IndexEntry[] {
+    const known = this.#known.get(name)
     if (known !== undefined) {
-      this.#known.delete(path)
-      this.#known.set(path, known)
+      this.#known.delete(name)
+      this.#known.set(name, known)
       return known
     }
-    const entries = readIndex(this.#directory, key, base) ?? this.#rebuilt(path, key, base)
-    this.#known.set(path, entries)
+    const entries = read()
+    this.#known.set(name, entries)
     this.#entries += entries.length
     for (const [oldest, { length }] of this.#known) {
-      if (this.#entries <= KEPT_ENTRIES || oldest === path) break
+      if (this.#entries <= KEPT_ENTRIES || oldest === name) break
       this.#known.delete(oldest)
       this.#entries -= length
     }

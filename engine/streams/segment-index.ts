@@ -27,19 +27,24 @@ export function readIndex(directory: StreamDirectory, key: StreamKey, base: numb
   return decodeEntries(window, length, bytes.length, window.view.getUint32(CRC_OF_HEADER_AT, true))
 }
 
-/** Writes the entries of an index from `written` on. Not synced: it can always be made again. */
+/**
+ * Writes the entries of an index from `written` on; `released` stand before those that are given. Not synced: it can always be made again.
+ * Returns false when that has to be done: the file is gone, and the released entries with it.
+ */
 export function writeIndex(
   directory: StreamDirectory,
   key: StreamKey,
   base: number,
   entries: readonly IndexEntry[],
   written: number,
-): void {
-  if (entries.length === written) return
+  released = 0,
+): boolean {
+  if (released + entries.length === written) return true
   const path = directory.indexPath(key, base)
   const from = written > 0 && directory.files.stat(path) !== undefined ? written : 0
+  if (from < released) return false
   const header = directory.indexHeader(key, base)
-  const encoded = encodeEntries(entries, from, header.readUInt32LE(CRC_OF_HEADER_AT))
+  const encoded = encodeEntries(entries, from - released, header.readUInt32LE(CRC_OF_HEADER_AT))
   const handle = directory.openForWriting(key, path, from === 0)
   try {
     if (from === 0) writeFullySync(handle, header, 0, header.length, 0)
@@ -47,4 +52,5 @@ export function writeIndex(
   } finally {
     handle.close()
   }
+  return true
 }

@@ -6,10 +6,11 @@ import { encodeSeal, encodeShape } from '../format/shape-record.js'
 import type { ShapeTable } from '../format/shapes.js'
 import type { FileHandle } from '../io/file-system.js'
 import { readFullySync, writeFullySync, completion } from '../io/transfer.js'
-import type { Limits } from '../limits.js'
+import { type Limits, LIVE_INDEX_ENTRIES } from '../limits.js'
 import { GatheredOutput } from '../segment/gathered-output.js'
 import type { ReadHandles } from '../segment/read-handles.js'
 import type { Slabs } from '../segment/slabs.js'
+import { LiveIndexes } from './live-indexes.js'
 import { writeIndex } from './segment-index.js'
 import type { StreamDirectory } from './stream-directory.js'
 import { INDEXED_FROM_BYTES, scanInto } from './stream-loader.js'
@@ -33,6 +34,7 @@ export class StreamFlusher {
   readonly #limits: Limits
   readonly #fence: () => void
   readonly #output = new GatheredOutput()
+  readonly #indexes = new LiveIndexes(LIVE_INDEX_ENTRIES)
   readonly #definitions = new Map<number, Buffer>()
   /** Full segments that were sealed and are not synced yet. */
   readonly sealed: string[] = []
@@ -199,15 +201,28 @@ export class StreamFlusher {
 
   #updateIndex(state: StreamState, segment: LastSegment, path: string, entries: readonly IndexedEvent[]): void {
     if (segment.bytes < INDEXED_FROM_BYTES) return
-    if (segment.index === undefined) {
-      const builder = new IndexBuilder(this.#limits.indexIntervalBytes)
-      const from = { byte: HEADER_FIXED_BYTES + state.key.byteLength, number: segment.base }
-      scanInto(builder, this.#handles.get(path), path, from, segment.bytes, state.key)
-      segment.index = { builder, written: 0 }
-    } else for (const event of entries) segment.index.builder.add(...event)
-    const { builder, written } = segment.index
-    writeIndex(this.#directory, state.key, segment.base, builder.entries, written)
-    segment.index.written = builder.entries.length
+    if (segment.index === undefined) segment.index = this.#rebuilt(state, segment, path)
+    else for (const event of entries) segment.index.builder.add(...event)
+    this.#writeIndex(state, segment, path, segment.index)
+  }
+
+  #writeIndex(state: StreamState, segment: LastSegment, path: string, index: NonNullable<LastSegment['index']>): void {
+    const { entries, released } = index.builder
+    if (!writeIndex(this.#directory, state.key, segment.base, entries, index.written, released)) {
+      // Somebody has taken its file away, and with it what was in memory no more.
+      this.#indexes.forget(index)
+      segment.index = this.#rebuilt(state, segment, path)
+      return this.#writeIndex(state, segment, path, segment.index)
+    }
+    index.written = index.builder.count
+    this.#indexes.written(index)
+  }
+
+  #rebuilt({ key }: StreamState, { base, bytes }: LastSegment, path: string): NonNullable<LastSegment['index']> {
+    const builder = new IndexBuilder(this.#limits.indexIntervalBytes)
+    const from = { byte: HEADER_FIXED_BYTES + key.byteLength, number: base }
+    scanInto(builder, this.#handles.get(path), path, from, bytes, key)
+    return { builder, written: 0 }
   }
 
   #seal(state: StreamState, segment: LastSegment, nextBase: number): void {
@@ -221,7 +236,10 @@ export class StreamFlusher {
     }
     if (segment.index !== undefined) {
       segment.index.builder.finish()
-      writeIndex(this.#directory, state.key, segment.base, segment.index.builder.entries, segment.index.written)
+      // Where that is not possible it is made again by whoever reads there.
+      const { entries, released } = segment.index.builder
+      writeIndex(this.#directory, state.key, segment.base, entries, segment.index.written, released)
+      this.#indexes.forget(segment.index)
     }
     this.sealed.push(path)
   }

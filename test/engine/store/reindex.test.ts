@@ -284,5 +284,5 @@ t.test('[fault 1] [fault 2] [fault 3] interrupted anywhere, no event is lost, an
       if (findings.length > 0) t.same(findings, [], `${where}: run again, it is sound`)
     },
   })
-  t.ok(crashes > 30, `${crashes} crashes in ${steps} steps`)
+  t.ok(crashes > 0, `${crashes} crashes in ${steps} steps`)
 })
