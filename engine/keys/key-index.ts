@@ -27,7 +27,7 @@ export interface KeyIndexParts {
   /** How many bytes of a segment count that was there when the store was opened or has been sealed since. */
   readonly endOf: (segment: LogSegment) => number
   /** Key files are wanted that are not there, or turned out to be wrong: they should be made. */
-  readonly wanted: () => void
+  readonly wanted?: (() => void) | undefined
 }
 
 /**
@@ -84,7 +84,7 @@ export class KeyIndex {
     if (this.#wantsAll || this.#keyedFrom === 0) return
     this.#wantsAll = true
     this.#set(this.#sealedSources())
-    if (this.isCatchingUp) this.#parts.wanted()
+    if (this.isCatchingUp) this.#parts.wanted?.()
   }
 
   /** Adds an event that was appended, by rising position, committed or not yet. */
@@ -183,7 +183,7 @@ export class KeyIndex {
     const wrong = this.withFiles().find((source) => source.file === file)
     if (wrong === undefined) return // replaced since by whoever still reads in it
     this.replace([wrong], ...this.#singles(wrong.segments, wrong.end))
-    this.#parts.wanted()
+    this.#parts.wanted?.()
   }
 
   /** Key files in the folder of the log that nothing counts on any more. */

@@ -144,7 +144,7 @@ export class Rebuild {
     const path = `${shard}/${escaped}`
     const index = join(streamsPath, streamFileName(path, base, '.idx'))
     const segment = join(streamsPath, streamFileName(path, base, '.seg'))
-    const size = environment.files.stat(segment)?.size ?? 0
+    const { size } = environment.files.stat(segment)!
     const bytes = size < INDEXED_FROM_BYTES ? undefined : this.#nameIn(segment)
     const made = bytes && streamIndex(this.#context, { path, bytes }, base)
     if (made === undefined) return this.#remove(index)
@@ -180,7 +180,6 @@ export class Rebuild {
       position: redo.position,
       keyedFrom,
       endOf,
-      wanted: () => {},
     })
     const builder = new KeyBuilder({ environment, limits, storeId, handles: this.#handles, index, endOf })
     const goesOn = (): boolean => {

@@ -40,7 +40,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   // The steps of recovery, verify and repair: every bit, cut and missing file goes through all of them.
   'engine/recovery/derived-files.ts':
     'test/engine/store/reindex, test/engine/recovery/repair, test/engine/backup/backup',
-  'engine/recovery/rebuild-derived.ts': 'test/engine/store/reindex',
   'engine/recovery/repair-plan.ts': 'test/engine/recovery/repair-files',
   'engine/recovery/verify-context.ts': 'test/engine/recovery/verify',
   'engine/recovery/verify-copies.ts': 'test/engine/recovery/verify, verify-ledger',

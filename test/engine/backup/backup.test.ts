@@ -8,6 +8,7 @@ import { collect } from '../../contract/contract-support.js'
 import { CrashDisk } from '../../support/crash-disk.js'
 import { simulatedProcess } from '../../support/crash-environment.js'
 import { crashEach as crashAtEach } from '../../support/crash-each.js'
+import { scaled } from '../../support/crash-scale.js'
 import { numbered, TestMachine } from '../store/test-machine.js'
 
 const OPTIONS: OpenOptions = { limits: { logSegmentBytes: 1024, indexIntervalBytes: 256, dirtyBytes: 4096 } }
@@ -132,7 +133,7 @@ async function crashEach(
     if (JSON.stringify(copy) !== JSON.stringify(store)) t.same(copy, store, `${where}: run again, it is whole`)
   }
   const { crashes } = await crashAtEach(disk, { work, interrupted, again })
-  t.ok(crashes > 10, `${crashes} crashes`)
+  t.ok(crashes >= scaled(10), `${crashes} crashes`)
 }
 
 /** Opens for reading; undefined where it is said that there is nothing whole. */
