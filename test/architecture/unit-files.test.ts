@@ -42,7 +42,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
     'test/engine/store/reindex, test/engine/recovery/repair, test/engine/backup/backup',
   'engine/recovery/repair-plan.ts': 'test/engine/recovery/repair-files',
   'engine/recovery/verify-context.ts': 'test/engine/recovery/verify',
-  'engine/recovery/verify-copies.ts': 'test/engine/recovery/verify, verify-ledger',
   'engine/recovery/verify-damaged-log.ts': 'test/engine/recovery/verify, verify-derived',
   'engine/recovery/verify-streams.ts': 'test/engine/recovery/verify',
   // The store as a whole: the contract runs it over files and in memory.
