@@ -224,8 +224,9 @@ function readCheckpoint(
     return undefined
   }
   if (bytes === undefined) {
-    const hasLog = listOf(files, join(directory, 'log')).some((name) => parseLogFileName(name)?.suffix === '.log')
-    return hasLog ? wrong('the checkpoint is missing') : undefined
+    // The first one is written when the first log segment is sealed, or at closing.
+    const segments = listOf(files, join(directory, 'log')).filter((name) => parseLogFileName(name)?.suffix === '.log')
+    return segments.length > 1 ? wrong('the checkpoint is missing') : undefined
   }
   pace.whole(bytes.length)
   const verdict = decodeCheckpoint(bytes, storeId)

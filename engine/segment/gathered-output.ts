@@ -1,36 +1,30 @@
-import type { FileHandle } from '../io/file-system.js'
-import { writeFullySync } from '../io/transfer.js'
-
-const SCRATCH_BYTES = 256 * 1024
-/** A run of bytes that is at least so long is written from where it is. */
-const DIRECT_BYTES = 32 * 1024
+const FIRST_BYTES = 64 * 1024
+/** Memory of pieces up to this size is kept for the next one. */
+const KEPT_BYTES = 1024 * 1024
 
 /**
- * Puts together what is written to one file with few calls, from pieces that lie about in memory. Pieces that follow each other
- * in memory are taken as one: a stream that was appended to alone is written from where its groups were made, and not copied.
+ * Puts together what is written to one file with one call, from pieces that lie about in memory. Pieces that follow each other in memory
+ * are copied as one.
  */
 export class GatheredOutput {
-  readonly #scratch = Buffer.allocUnsafeSlow(SCRATCH_BYTES)
+  #bytes = Buffer.allocUnsafeSlow(FIRST_BYTES)
   #used = 0
-  #handle: FileHandle | undefined
-  /** Bytes of the file that are written. */
-  #written = 0
-  /** What was added last and is neither copied nor written yet. */
-  #run: Buffer = this.#scratch
+  /** What was added last and is not copied yet. */
+  #run: Buffer = this.#bytes
   #runStart = 0
   #runEnd = 0
 
-  /** Starts at byte `at` of a file. */
-  begin(handle: FileHandle, at: number): void {
-    this.#handle = handle
-    this.#written = at
+  /** Forgets what was added. */
+  clear(): void {
+    if (this.#bytes.length > KEPT_BYTES) this.#bytes = Buffer.allocUnsafeSlow(FIRST_BYTES)
     this.#used = 0
     this.#runStart = this.#runEnd = 0
+    this.#run = this.#bytes
   }
 
-  /** Byte of the file behind what was added. */
-  get end(): number {
-    return this.#written + this.#used + this.#runEnd - this.#runStart
+  /** Bytes added. */
+  get length(): number {
+    return this.#used + this.#runEnd - this.#runStart
   }
 
   /** Adds a whole buffer, which may be changed afterwards. */
@@ -39,7 +33,7 @@ export class GatheredOutput {
     this.copy()
   }
 
-  /** Adds a part of a buffer, which must stay as it is until `write` or `copy`. */
+  /** Adds a part of a buffer, which must stay as it is until `copy` or `take`. */
   addFrom(source: Buffer, start: number, length: number): void {
     if (this.#runEnd === start && this.#run === source) this.#runEnd = start + length
     else {
@@ -50,35 +44,26 @@ export class GatheredOutput {
     }
   }
 
-  /** Holds no foreign memory any more: copies or writes what was added last. */
+  /** Holds no foreign memory any more. */
   copy(): void {
     const length = this.#runEnd - this.#runStart
     if (length === 0) return
-    if (length >= DIRECT_BYTES) {
-      this.#writeScratch()
-      this.#writeOut(this.#run, this.#runStart, length)
-    } else {
-      if (this.#used + length > SCRATCH_BYTES) this.#writeScratch()
-      this.#run.copy(this.#scratch, this.#used, this.#runStart, this.#runEnd)
-      this.#used += length
-    }
+    if (this.#used + length > this.#bytes.length) this.#grow(this.#used + length)
+    this.#run.copy(this.#bytes, this.#used, this.#runStart, this.#runEnd)
+    this.#used += length
     this.#runStart = this.#runEnd = 0
-    this.#run = this.#scratch
+    this.#run = this.#bytes
   }
 
-  /** Writes everything that was added. Throws what the system reports. */
-  write(): void {
+  /** Returns everything that was added: valid until the next `clear`. */
+  take(): Buffer {
     this.copy()
-    this.#writeScratch()
+    return this.#bytes.subarray(0, this.#used)
   }
 
-  #writeScratch(): void {
-    this.#writeOut(this.#scratch, 0, this.#used)
-    this.#used = 0
-  }
-
-  #writeOut(source: Buffer, start: number, length: number): void {
-    if (length > 0) writeFullySync(this.#handle!, source, start, length, this.#written)
-    this.#written += length
+  #grow(least: number): void {
+    const bytes = Buffer.allocUnsafeSlow(Math.max(least, 2 * this.#bytes.length))
+    this.#bytes.copy(bytes, 0, 0, this.#used)
+    this.#bytes = bytes
   }
 }

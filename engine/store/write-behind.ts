@@ -6,8 +6,6 @@ import type { StreamState } from '../streams/stream-state.js'
 
 /** Quiet time after which what is left in memory goes to the stream segments. */
 const IDLE_MS = 500
-/** Streams flushed between two looks at the clock. */
-const LOOK_EVERY = 4
 /** With fewer events a stream waits while others make room: opening its file would cost more than what is written. */
 const WORTH_A_FILE = 64
 
@@ -110,15 +108,15 @@ export class WriteBehind {
     this.#start(which).catch(() => {})
   }
 
+  /** One run at a time: two could flush the same events of a stream. */
   #start(which: 'all' | 'large'): Promise<void> {
-    if (this.#running === undefined && !this.#stopped) {
-      const run = this.#run(which).finally(() => {
-        this.#running = undefined
-      })
-      run.catch((error: unknown) => this.#hooks.failed(error))
-      this.#running = run
-    }
-    return this.#running ?? this.#run(which)
+    if (this.#running !== undefined) return this.#running
+    const run = this.#run(which).finally(() => {
+      this.#running = undefined
+    })
+    this.#running = run
+    if (!this.#stopped) run.catch((error: unknown) => this.#hooks.failed(error))
+    return run
   }
 
   async #run(which: 'all' | 'large'): Promise<void> {
@@ -133,16 +131,15 @@ export class WriteBehind {
     // Neighbours in a folder one after another: creating a file is cheaper where the last one was created.
     if (worthIt.length > 1) worthIt.sort((a, b) => a.key.shard - b.key.shard)
     let sliceEnd = this.#environment.elapsed() + this.#limits.flushSliceMs
-    for (const [i, state] of worthIt.entries()) {
-      if (state.version > state.flushed) {
-        if (state.last?.unfinished === true) await this.#flusher.renew(state)
-        this.#flusher.flush(state, position)
-        this.streamsFlushed++
-      }
-      if (i % LOOK_EVERY === 0 && this.#environment.elapsed() >= sliceEnd) {
+    for (const state of worthIt) {
+      if (state.version === state.flushed) continue
+      if (state.last?.unfinished === true) await this.#flusher.renew(state)
+      for (const _ of this.#flusher.flush(state, position)) {
+        if (this.#environment.elapsed() < sliceEnd) continue
         await turn()
         sliceEnd = this.#environment.elapsed() + this.#limits.flushSliceMs
       }
+      this.streamsFlushed++
     }
     this.runs++
     this.#slabs.shrink(this.#limits.dirtyBytes / 2)

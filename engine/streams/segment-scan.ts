@@ -8,10 +8,24 @@ import {
   EVENT_FIXED_BYTES,
 } from '../format/event-record.js'
 import { parseHeader } from '../format/file-header.js'
-import { checkFrame, FRAME_EVENT, FRAME_KIND, FRAME_SEAL, FRAME_SHAPE, type Window, windowOf } from '../format/frame.js'
+import {
+  checkFrame,
+  FRAME_EVENT,
+  FRAME_KIND,
+  FRAME_SEAL,
+  FRAME_SHAPE,
+  type FrameFault,
+  MIN_FRAME_BYTES,
+  type Window,
+  windowOf,
+} from '../format/frame.js'
 import type { StreamKey } from '../format/names.js'
 import { decodeSeal, decodeShape } from '../format/shape-record.js'
+import type { FileHandle } from '../io/file-system.js'
+import { readFullySync } from '../io/transfer.js'
 import { reasonOf } from '../segment/frame-reader.js'
+
+const PIECE_BYTES = 1024 * 1024
 
 /** What a stretch of a stream segment holds. */
 export interface SegmentContents {
@@ -47,25 +61,72 @@ export function scanFrames(
   maxFrameBytes: number,
   sink?: EventSink,
 ): SegmentContents {
-  const contents: SegmentContents = {
-    version,
-    bytes: base + from,
-    shapes: [],
-    nextBase: undefined,
-    lastPosition: -1,
-    lastByte: 0,
-    fault: undefined,
+  const contents = nothing(version, base + from)
+  const fault = walk(window, base, key, contents, maxFrameBytes, sink)
+  if (fault !== undefined) contents.fault = reasonOf(fault)
+  return contents
+}
+
+/**
+ * As `scanFrames`, for the bytes of a file from `byte` on, where the event with offset `number` is the first, up to `end`. They are read
+ * in pieces: memory is one of them, or one record.
+ */
+export function scanFile(
+  handle: FileHandle,
+  { byte, number }: { readonly byte: number; readonly number: number },
+  end: number,
+  key: StreamKey,
+  maxFrameBytes: number,
+  sink?: EventSink,
+): SegmentContents {
+  const contents = nothing(number, byte)
+  let piece = Buffer.allocUnsafe(Math.min(PIECE_BYTES, end - byte))
+  while (contents.bytes < end) {
+    const base = contents.bytes
+    const length = readFullySync(handle, piece, 0, Math.min(piece.length, end - base), base)
+    if (length === 0) return contents // the file is shorter than it was said to be
+    const window = windowOf(piece.subarray(0, length))
+    const fault = walk(window, base, key, contents, maxFrameBytes, sink)
+    if (contents.fault !== undefined) return contents
+    const rest = end - contents.bytes
+    const mayGoOn = fault === 'short' || contents.bytes + MIN_FRAME_BYTES > base + length
+    if (fault !== undefined && (!mayGoOn || base + length === end || length < piece.length)) {
+      contents.fault = reasonOf(fault)
+      return contents
+    }
+    // A record that is longer than a piece.
+    if (contents.bytes === base) piece = Buffer.allocUnsafe(Math.min(window.view.getUint32(0, true), rest))
+    else if (piece.length > PIECE_BYTES) piece = Buffer.allocUnsafe(PIECE_BYTES)
   }
+  return contents
+}
+
+function nothing(version: number, bytes: number): SegmentContents {
+  return { version, bytes, shapes: [], nextBase: undefined, lastPosition: -1, lastByte: 0, fault: undefined }
+}
+
+/**
+ * Walks frames from `contents.bytes` on. Returns why what stands there is no frame, undefined at the end; what is wrong with a whole one
+ * is told by `contents.fault`.
+ */
+function walk(
+  window: Window,
+  base: number,
+  key: StreamKey,
+  contents: SegmentContents,
+  maxFrameBytes: number,
+  sink: EventSink | undefined,
+): FrameFault | undefined {
   const end = window.bytes.length
-  for (let at = from; at < end;) {
+  for (let at = contents.bytes - base; at < end;) {
     const length = checkFrame(window, at, end, maxFrameBytes)
-    if (typeof length !== 'number') return { ...contents, fault: reasonOf(length) }
-    const fault = takeFrame(window, base, at, length, key, contents, sink)
-    if (fault !== undefined) return { ...contents, fault }
+    if (typeof length !== 'number') return length
+    contents.fault = takeFrame(window, base, at, length, key, contents, sink)
+    if (contents.fault !== undefined) return undefined
     at += length
     contents.bytes = base + at
   }
-  return contents
+  return undefined
 }
 
 function takeFrame(

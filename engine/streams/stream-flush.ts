@@ -5,7 +5,7 @@ import { IndexBuilder } from '../format/sparse-index.js'
 import { encodeSeal, encodeShape } from '../format/shape-record.js'
 import type { ShapeTable } from '../format/shapes.js'
 import type { FileHandle } from '../io/file-system.js'
-import { readFullySync, writeFullySync, completion } from '../io/transfer.js'
+import { completion, readFullySync, writeFullySync } from '../io/transfer.js'
 import { type Limits, LIVE_INDEX_ENTRIES } from '../limits.js'
 import { GatheredOutput } from '../segment/gathered-output.js'
 import type { ReadHandles } from '../segment/read-handles.js'
@@ -18,6 +18,9 @@ import type { LastSegment, StreamState } from './stream-state.js'
 
 /** Shared by the streams that have one segment: nearly all. */
 const ONLY_FIRST: readonly number[] = Object.freeze([0])
+
+/** Written at a time, about. Copying so much to the system takes about half a millisecond. */
+const PIECE_BYTES = 128 * 1024
 
 /** What an index is told of an event: offset, byte, timestamp, length. */
 type IndexedEvent = readonly [number, number, number, number]
@@ -56,28 +59,25 @@ export class StreamFlusher {
     this.#limits = limits
   }
 
-  /** Flushes the events of a stream below a position of the store. Throws what the system reports. */
-  flush(state: StreamState, position: number): void {
+  /**
+   * Flushes the events of a stream below a position of the store, in pieces: yields after each, so that nobody waits for a long one.
+   * Throws what the system reports. However it ends, the pieces before count.
+   */
+  *flush(state: StreamState, position: number): Generator<void, void> {
     const until = this.#countBelow(state, position)
-    let { last, bases } = state
     let taken = 0
-    while (state.flushed + taken < until) {
-      if (last === undefined || last.bytes >= this.#limits.streamSegmentBytes) {
-        if (last !== undefined) this.#seal(state, last, state.flushed + taken)
-        last = { base: state.flushed + taken, bytes: 0, unfinished: false, shapes: [], index: undefined }
-        bases = last.base === 0 ? ONLY_FIRST : [...bases, last.base]
+    try {
+      while (state.flushed + taken < until) {
+        taken += this.#flushPiece(state, taken, until)
+        yield
       }
-      const next = { ...last }
-      const count = this.#fill(state, next, bases, taken, until)
-      last = next
-      taken += count
-      state.last = last
-      state.bases = bases
+    } finally {
+      // Once for all of them: what stands before in a long list would be moved for each piece.
+      state.flushed += taken
+      this.#slabs.release(state.tail, taken)
+      if (taken === state.tail.length) state.tail = []
+      else state.tail.splice(0, taken)
     }
-    state.flushed += taken
-    this.#slabs.release(state.tail, taken)
-    if (taken === state.tail.length) state.tail = []
-    else state.tail.splice(0, taken)
   }
 
   /**
@@ -145,37 +145,65 @@ export class StreamFlusher {
     return state.flushed + count
   }
 
-  /** Appends as many events as fit to one segment. `segment` is moved on once they are written. */
-  #fill(state: StreamState, segment: LastSegment, bases: readonly number[], skip: number, until: number): number {
-    const { key } = state
-    const path = this.#directory.segmentPath(key, segment.base)
-    const create = segment.bytes === 0
+  /**
+   * Appends a piece, which starts `taken` events behind `flushed`, to the last segment, or to the next one where that is full. It counts when
+   * all of it is written. Returns of how many events it is.
+   */
+  #flushPiece(state: StreamState, taken: number, until: number): number {
+    const { last, key } = state
+    const next = state.flushed + taken
+    if (last !== undefined && last.bytes >= this.#limits.streamSegmentBytes) this.#seal(state, last, next)
+    const segment = this.#segmentFor(last, next)
+    const { base } = segment
+    const bases = base === last?.base ? state.bases : base === 0 ? ONLY_FIRST : [...state.bases, base]
     const handle = this.#openSegment(key, segment)
-    let count = 0
     try {
       const output = this.#output
-      output.begin(handle, segment.bytes)
-      if (create) output.add(this.#directory.segmentHeader(key, segment.base, bases.at(-2) ?? 0))
-      const entries: IndexedEvent[] = []
-      for (; state.flushed + skip + count < until && output.end < this.#limits.streamSegmentBytes; count++) {
-        const window = this.#slabs.find(state.tail[skip + count]!)
-        const start = this.#slabs.at
-        const length = window.view.getUint32(start, true)
-        const shapes = eventShapeCount(window, start)
-        for (let n = 0; n < shapes; n++) this.#define(segment, eventShapeId(window, start, length, n))
-        if (segment.index !== undefined) {
-          entries.push([state.flushed + skip + count, output.end, eventTimestamp(window, start), length])
-        }
-        output.addFrom(window.bytes, start, length)
-        if (this.#slabs.readBack) output.copy()
-      }
-      output.write()
-      segment.bytes = output.end
-      this.#updateIndex(state, segment, path, entries)
+      output.clear()
+      if (segment.bytes === 0) output.add(this.#directory.segmentHeader(key, base, bases.at(-2) ?? 0))
+      const { count, entries } = this.#gather(state, segment, taken, until)
+      const bytes = output.take()
+      writeFullySync(handle, bytes, 0, bytes.length, segment.bytes)
+      segment.bytes += bytes.length
+      this.#updateIndex(state, segment, entries)
+      state.last = segment
+      state.bases = bases
+      return count
     } finally {
       handle.close()
     }
-    return count
+  }
+
+  /** The segment that the event at offset `next` goes to: a copy, which counts once something is written to it. */
+  #segmentFor(last: LastSegment | undefined, next: number): LastSegment {
+    if (last !== undefined && last.bytes < this.#limits.streamSegmentBytes) return { ...last }
+    return { base: next, bytes: 0, unfinished: false, shapes: [], index: undefined }
+  }
+
+  /** Gathers a piece for a segment. Returns of how many events, and what the index is told of them if there is one. */
+  #gather(
+    { tail, flushed }: StreamState,
+    segment: LastSegment,
+    taken: number,
+    until: number,
+  ): { readonly count: number; readonly entries: readonly IndexedEvent[] } {
+    const output = this.#output
+    const room = Math.min(PIECE_BYTES, this.#limits.streamSegmentBytes - segment.bytes)
+    const entries: IndexedEvent[] = []
+    let i = taken
+    for (; flushed + i < until && output.length < room; i++) {
+      const window = this.#slabs.find(tail[i]!)
+      const start = this.#slabs.at
+      const length = window.view.getUint32(start, true)
+      const shapes = eventShapeCount(window, start)
+      for (let n = 0; n < shapes; n++) this.#define(segment, eventShapeId(window, start, length, n))
+      if (segment.index !== undefined) {
+        entries.push([flushed + i, segment.bytes + output.length, eventTimestamp(window, start), length])
+      }
+      output.addFrom(window.bytes, start, length)
+      if (this.#slabs.readBack) output.copy()
+    }
+    return { count: i - taken, entries }
   }
 
   #define(segment: LastSegment, id: number): void {
@@ -199,8 +227,9 @@ export class StreamFlusher {
     return list
   }
 
-  #updateIndex(state: StreamState, segment: LastSegment, path: string, entries: readonly IndexedEvent[]): void {
+  #updateIndex(state: StreamState, segment: LastSegment, entries: readonly IndexedEvent[]): void {
     if (segment.bytes < INDEXED_FROM_BYTES) return
+    const path = this.#directory.segmentPath(state.key, segment.base)
     if (segment.index === undefined) segment.index = this.#rebuilt(state, segment, path)
     else for (const event of entries) segment.index.builder.add(...event)
     this.#writeIndex(state, segment, path, segment.index)

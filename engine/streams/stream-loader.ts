@@ -16,9 +16,16 @@ import { findEntry, IndexBuilder } from '../format/sparse-index.js'
 import type { FileHandle } from '../io/file-system.js'
 import { readFullySync } from '../io/transfer.js'
 import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
-import { damaged, reasonOf } from '../segment/frame-reader.js'
+import { reasonOf } from '../segment/frame-reader.js'
 import type { ReadHandles } from '../segment/read-handles.js'
-import { checkSegmentHeader, faultOfEvent, scanFrames, type SegmentContents } from './segment-scan.js'
+import {
+  checkSegmentHeader,
+  faultOfEvent,
+  type EventSink,
+  scanFile,
+  scanFrames,
+  type SegmentContents,
+} from './segment-scan.js'
 import { readIndex } from './segment-index.js'
 import type { StreamDirectory } from './stream-directory.js'
 import { type LastSegment, StreamState } from './stream-state.js'
@@ -214,9 +221,7 @@ export class StreamLoader {
       Math.min(unproven, Number.MAX_SAFE_INTEGER) - 1,
     )
     const from = this.#isEventAt(handle, size, entry?.byte, entry?.number, key) ? entry! : { byte: start, number: base }
-    const rest = Buffer.allocUnsafeSlow(size - from.byte)
-    const got = readFullySync(handle, rest, 0, rest.length, from.byte)
-    return scanFrames(windowOf(rest.subarray(0, got)), from.byte, 0, from.number, key, MAX_COMMIT_BYTES)
+    return scanFile(handle, from, size, key, MAX_COMMIT_BYTES)
   }
 
   /** Returns a byte of a segment at or before the event with an offset, near it where the index can tell. */
@@ -284,29 +289,7 @@ export function scanInto(
   end: number,
   key: StreamKey,
 ): void {
-  const piece = 1024 * 1024
-  let { byte, number } = from
-  while (byte < end) {
-    let size = Math.min(piece, end - byte)
-    for (;;) {
-      const window = windowOf(Buffer.allocUnsafe(size))
-      readFullySync(handle, window.bytes, 0, size, byte)
-      const contents = scanFrames(
-        window,
-        byte,
-        0,
-        number,
-        key,
-        MAX_COMMIT_BYTES,
-        (offset, at, timestamp, _window, _at, length) => builder.add(offset, at, timestamp, length),
-      )
-      if (contents.bytes > byte) {
-        byte = contents.bytes
-        number = contents.version
-        break
-      }
-      if (byte + size >= end || size >= MAX_COMMIT_BYTES) throw damaged(path, byte, 'crc')
-      size = Math.min(size * 4, end - byte)
-    }
-  }
+  const add: EventSink = (offset, byte, timestamp, _window, _at, length) => builder.add(offset, byte, timestamp, length)
+  const { bytes, fault } = scanFile(handle, from, end, key, MAX_COMMIT_BYTES, add)
+  if (bytes < end) throw new CorruptionError(fault ?? reasonOf('short'), { file: path, byte: bytes, stream: key.name })
 }

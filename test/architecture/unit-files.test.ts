@@ -66,7 +66,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/stream-source.ts': 'test/contract/read-contract, test/engine/store/index-files',
   'engine/store/subscribe-options.ts': 'test/contract/subscription-contract',
   'engine/store/write-behind.ts': 'test/engine/store/segments, memory',
-  'engine/streams/stream-flush.ts': 'test/engine/store/segments, test/crash',
   // Keys: what is asked and answered, over both engines.
   'engine/format/key-hash.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/keys/key-builder.ts': 'test/contract/query-contract, commit-id-contract',

@@ -370,3 +370,18 @@ t.test('[fault 27] a derived file that cannot be read is wrong, and no more than
   t.ok(ok)
   t.match(findings, [{ invariant: 'I11', severity: 'derived', file: index, message: /header of the index is damaged/ }])
 })
+
+t.test('[fault 48] a checkpoint is missed where a log segment was sealed, not in a store that is young', async (t) => {
+  const environment = memoryEnvironment()
+  const store = await openStore(environment, STORE, {})
+  await store.append('a', [{ type: 'T' }])
+  t.notOk(environment.files.stat(CHECKPOINT), 'there is none yet')
+  t.same((await store.verify()).findings, [])
+  await store.close()
+  t.ok(environment.files.stat(CHECKPOINT))
+
+  const { image } = await unsettled()
+  t.same(await findingsOf(image), [])
+  const without = new Map([...image].filter(([path]) => path !== CHECKPOINT))
+  t.match(await findingsOf(without), [{ invariant: 'I12', severity: 'derived', message: 'the checkpoint is missing' }])
+})

@@ -3,8 +3,9 @@ import { streamKey } from '../../../engine/format/names.js'
 import { windowOf } from '../../../engine/format/frame.js'
 import { encodeSeal, encodeShape } from '../../../engine/format/shape-record.js'
 import { MAX_COMMIT_BYTES } from '../../../engine/limits.js'
-import { checkSegmentHeader, scanFrames, type SegmentContents } from '../../../engine/streams/segment-scan.js'
+import { checkSegmentHeader, scanFile, scanFrames, type SegmentContents } from '../../../engine/streams/segment-scan.js'
 import { resealed } from '../../support/forge.js'
+import { SeededRandom } from '../../support/random.js'
 import { numbered, TestMachine } from '../store/test-machine.js'
 
 const KEY = streamKey('a')
@@ -106,4 +107,52 @@ t.test('[fault 52] a header is refused that is not the one of this segment', asy
   const newer = Buffer.from(bytes)
   newer.writeUInt16LE(2, 8)
   t.throws(() => checkSegmentHeader(newer, path, KEY, 0, storeId), { code: 'ERR_FORMAT', message: /version 2/ })
+})
+
+t.test('[R8] a file is scanned in pieces, whatever the length of its records and wherever a piece ends', async (t) => {
+  const random = new SeededRandom(11)
+  const machine = new TestMachine()
+  const store = await machine.open({ durability: 'os' })
+  for (let n = 0; n < 60; n++) {
+    const length = n === 20 ? 3_000_000 : random.below(8) === 0 ? random.below(700_000) : random.below(5000)
+    await store.append('a', [{ type: 'T', data: new Uint8Array(length) }])
+  }
+  await store.flush()
+  await store.close()
+  const path = machine.find('.seg')[0]!
+  const bytes = machine.contents(path)
+  const start = bytes.readUInt32LE(12)
+  t.ok(bytes.length > 5_000_000)
+  const { files } = machine.environment
+  let largest = 0
+  const scanned = (end = bytes.length): { found: SegmentContents; seen: number[][] } => {
+    const handle = files.open(path, 'read')
+    const read = handle.readSync.bind(handle)
+    handle.readSync = (target, offset, length, position) => {
+      largest = Math.max(largest, length)
+      return read(target, offset, length, position)
+    }
+    const seen: number[][] = []
+    const from = { byte: start, number: 0 }
+    const found = scanFile(handle, from, end, KEY, MAX_COMMIT_BYTES, (...event) => seen.push([event[0], event[1]]))
+    handle.close()
+    return { found, seen }
+  }
+  const whole: number[][] = []
+  const expected = scanFrames(windowOf(bytes), 0, start, 0, KEY, MAX_COMMIT_BYTES, (...event) =>
+    whole.push([event[0], event[1]]),
+  )
+  t.same(scanned(), { found: expected, seen: whole })
+  t.ok(largest < 3_100_000, `${largest} bytes at a time: the longest record`)
+  const [, last] = whole.at(-1)!
+  t.match(scanned(last! + 30).found, { version: 59, bytes: last, fault: /./ }, 'a record that is cut off')
+  t.match(scanned(bytes.length + 100).found, { version: 60, bytes: bytes.length, fault: undefined }, 'a file that ends')
+  for (const [, byte] of [whole[3]!, whole[21]!, whole[40]!]) {
+    const damaged = Buffer.from(bytes)
+    damaged[byte! + 40]! ^= 1
+    machine.write(path, damaged)
+    const parts = scanFrames(windowOf(damaged), 0, start, 0, KEY, MAX_COMMIT_BYTES)
+    t.same(scanned().found, parts)
+    t.equal(parts.bytes, byte)
+  }
 })
