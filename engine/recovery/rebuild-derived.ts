@@ -188,8 +188,7 @@ export class Rebuild {
     }
     for (const source of index.missing()) {
       goesOn()
-      // One that holds nothing has no key file.
-      const built = source.from < source.end ? await builder.build(source, goesOn) : undefined
+      const built = await builder.build(source, goesOn)
       if (built !== undefined) index.made(source, built)
       for (const segment of source.segments) this.#spend(endOf(segment))
     }
