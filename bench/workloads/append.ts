@@ -16,7 +16,8 @@ export const append1: Workload = {
     const plan = new Plan(1)
     const [rounds, perRound] = quick ? [1, 20] : [9, 800]
     const store = await openEventStore(join(folder, 'store'))
-    const warm = quick ? 20 : 200
+    // Some seconds in which the code is still being compiled, in threads that the disk's answers have to wait for.
+    const warm = quick ? 20 : 5000
     await appendLoops(store, plan, 0, warm, 1)
     const warmed = store.stats().appends.bytes
     await appendLoops(store, plan, warm, 10, 1)
@@ -91,17 +92,17 @@ export function appendMany(name: string, inFlight: number, streams: number, targ
   return {
     async run({ folder, quick }: Context) {
       const plan = new Plan(quick ? Math.min(streams, 500) : streams)
-      const [rounds, perRound] = quick ? [1, inFlight * 4] : [9, inFlight * 150]
+      const [warm, rounds, perRound] = quick ? [1, 1, inFlight * 4] : [3, 9, inFlight * 300]
       const store = await openEventStore(join(folder, 'store'))
       const raw = new RawLog(join(folder, 'raw'))
-      await appendLoops(store, plan, 0, perRound, inFlight)
-      raw.groups(plan, 0, perRound, inFlight, true)
-      let next = perRound
+      await appendLoops(store, plan, 0, warm * perRound, inFlight)
+      raw.groups(plan, 0, warm * perRound, inFlight, true)
+      let next = warm * perRound
       const durations: number[] = []
       const before = store.stats().appends
       resetPeak()
       const seconds = await alternate(rounds, {
-        raw: (round) => raw.groups(plan, perRound * (round + 1), perRound, inFlight, true),
+        raw: (round) => raw.groups(plan, perRound * (warm + round), perRound, inFlight, true),
         async annals() {
           await appendLoops(store, plan, next, perRound, inFlight, durations)
           next += perRound
@@ -125,7 +126,7 @@ export function appendMany(name: string, inFlight: number, streams: number, targ
           target,
           ...latency(durations),
           bytesPerEvent: (appends.bytes - before.bytes) / events,
-          rawBytesPerEvent: raw.bytes / (events + perRound),
+          rawBytesPerEvent: raw.bytes / next,
           peakMib: peak,
           note,
         },

@@ -3,6 +3,7 @@ import { append1, appendMany } from './append.js'
 import { batch } from './batch.js'
 import { bulk } from './bulk.js'
 import { aggregateLoad, command } from './kit.js'
+import { growth } from './growth.js'
 import { filteredRead } from './filtered-read.js'
 import { importNdjson } from './import-ndjson.js'
 import { lookup } from './lookup.js'
@@ -10,6 +11,7 @@ import { open } from './open.js'
 import { project } from './project.js'
 import { randomOffset, randomStream } from './random.js'
 import { globalRead, scan } from './scan.js'
+import { stalls } from './stalls.js'
 import { subscribe } from './subscribe.js'
 
 /** All workloads by name, in the order they are run. */
@@ -33,6 +35,8 @@ export const workloads: Readonly<Record<string, Workload>> = {
   project,
   'kit-load': aggregateLoad,
   'kit-command': command,
+  stalls,
+  growth,
   // Last: killed writers leave more in the data sets than they were loaded with.
   open,
 }

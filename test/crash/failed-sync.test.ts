@@ -21,13 +21,14 @@ for (const failAt of [1, 2, 3, 5, 8]) {
       await world.append(store, commit)
       required.add(commit.number)
     }
-    await store.flush()
     files.setFaults({
       only: ({ kind, path }) => kind === 'sync' && path.endsWith('.seg'),
       failAt,
       onFailure: ({ path }) => disk.lose(path),
     })
-    await t.rejects(store.checkpoint(), { code: /ERR_IO|ERR_OUTCOME_UNKNOWN/ })
+    // Settling begins while others are still being flushed.
+    const settled = store.flush().then(() => store.checkpoint())
+    await t.rejects(settled, { code: /ERR_IO|ERR_OUTCOME_UNKNOWN|ERR_WRITER_FAILED/ })
     await store.close().catch(() => {})
     files.setFaults()
 
