@@ -21,6 +21,9 @@ const common = {
   target: 'node20.19',
 }
 
+/** What is published keeps its names and lines, so that stack traces can be read, and none of what is only long. */
+const published = { ...common, legalComments: 'none', minifySyntax: true }
+
 /** What is published beside the engine: an entry of the package, and what it starts as a process. */
 const TOOLS = ['index', 'writer'].map((name) => `tools/torture/${name}.ts`)
 
@@ -55,23 +58,21 @@ export async function buildPackage({ entries = ENTRIES, outdir = 'dist', declara
   const begun = new Date()
   rmSync(join(root, outdir), { recursive: true, force: true })
   const { metafile } = await build({
-    ...common,
+    ...published,
     entryPoints: entries,
     outdir,
     splitting: true,
     chunkNames: 'shared_[hash]',
-    legalComments: 'none',
     metafile: true,
     plugins: [bundling()],
   })
   if (entries === ENTRIES) {
     await buildCommand(outdir)
     await build({
-      ...common,
+      ...published,
       entryPoints: TOOLS,
       outdir,
       outbase: '.',
-      legalComments: 'none',
       plugins: [engineBeside()],
     })
   }
@@ -100,12 +101,11 @@ async function buildCommand(outdir) {
       })),
   }
   await build({
-    ...common,
+    ...published,
     entryPoints: COMMANDS,
     outdir,
     splitting: true,
     chunkNames: 'shared_[hash]',
-    legalComments: 'none',
     plugins: [engine, bundling()],
   })
   for (const name of Object.keys(COMMANDS)) chmodSync(join(root, outdir, `${name}.js`), 0o755)

@@ -143,8 +143,11 @@ t.test('[L2] no more ballast than was allowed', { skip }, async (t) => {
 })
 
 t.test('[L2] a disk that is full without having been filled is not the fault of the store', { skip }, async (t) => {
-  const folder = small(t, 4096)
-  await t.rejects(tortureStore(join(folder, 'tortured'), { rounds: 500, eventBytes: 100_000 }), {
-    code: 'ERR_NO_SPACE',
-  })
+  // With little room the test itself meets it, with more a writer does.
+  for (const kibibytes of [64, 4096]) {
+    const folder = small(t, kibibytes)
+    await t.rejects(tortureStore(join(folder, 'tortured'), { rounds: 500, eventBytes: 100_000 }), {
+      code: 'ERR_NO_SPACE',
+    })
+  }
 })

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { AnnalsError, openEventStore, type OpenOptions, verifyStore } from '../../engine/index.js'
 import { diskFacts } from './disk-facts.js'
 import { FollowingReader } from './following-reader.js'
-import { Ballast, type FullDiskReport } from './full-disk.js'
+import { Ballast, type FullDiskReport, isFull } from './full-disk.js'
 import { plannedKill } from './plan.js'
 import type { TortureFinding, TortureFindingKind, TortureProgress, TortureReport } from './report.js'
 import { settingsOf, type TortureOptions, type TortureSettings } from './settings.js'
@@ -29,8 +29,8 @@ const LOADED_AHEAD = 2
  * and log agree, and what `verifyStore` says in the end.
  *
  * @param directory A folder on the disk that is meant; it must be empty or not there. Removed again, unless something was found.
- * @throws InvalidArgumentError for options and folders that will not do; AnnalsError ERR_IO when the system refuses what the test itself
- * needs; the signal's reason
+ * @throws InvalidArgumentError for options and folders that will not do; AnnalsError ERR_NO_SPACE when the disk is full though it was not to
+ * be filled, ERR_IO when the system refuses what the test itself needs; the signal's reason
  */
 export async function tortureStore(directory: string, options: TortureOptions = {}): Promise<TortureReport> {
   const settings = settingsOf(options)
@@ -41,7 +41,8 @@ export async function tortureStore(directory: string, options: TortureOptions = 
     settings.signal?.throwIfAborted()
     const { code, syscall, message } = error as NodeJS.ErrnoException
     if (syscall === undefined || code === undefined || error instanceof AnnalsError) throw error
-    throw new AnnalsError('ERR_IO', `Cannot torture a store in ${JSON.stringify(directory)}: ${message}`, {
+    const reason = isFull(error) ? 'ERR_NO_SPACE' : 'ERR_IO'
+    throw new AnnalsError(reason, `Cannot torture a store in ${JSON.stringify(directory)}: ${message}`, {
       cause: error,
     })
   }
