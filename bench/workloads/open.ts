@@ -4,15 +4,14 @@
  */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { type DataSetName, dataSets, sizeOf } from '../data-sets.js'
 import { check, median } from '../measure.js'
 import { Plan } from '../plan.js'
 import type { Opened } from '../processes/open-once.js'
 import type { Context, Result, Workload } from '../workload.js'
+import { killInMidAppend } from '../kill-writer.js'
 
 const process_ = (name: string): string => fileURLToPath(new URL(`../processes/${name}.js`, import.meta.url))
 
@@ -107,14 +106,5 @@ async function appendAndKill(
       execArgv: [],
     },
   )
-  const closed = once(child, 'close')
-  const [said] = (await Promise.race([once(child, 'message'), closed])) as [unknown]
-  check(said === 'appending', 'the writer ended by itself')
-  await setTimeout(ms)
-  child.kill('SIGKILL')
-  const [, signal] = (await closed) as [unknown, unknown]
-  check(signal === 'SIGKILL', 'the writer ended by itself')
-  const acknowledged = Number(readFileSync(notes, 'utf8'))
-  check(acknowledged > 0, 'the writer appended nothing')
-  return acknowledged
+  return killInMidAppend(child, notes, ms)
 }

@@ -1,14 +1,13 @@
 /** Opening, each time in a new process: after a clean close, and after the writer was killed in mid-append. */
 import { fork } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { check } from '../../measure.js'
 import type { ComparedEngine } from '../engine.js'
 import type { Opened } from '../processes/open-once.js'
 import type { Measured, Row, RowContext, Skipped } from '../row.js'
+import { killInMidAppend } from '../../kill-writer.js'
 
 const script = (name: string): string => fileURLToPath(new URL(`../processes/${name}.js`, import.meta.url))
 
@@ -63,14 +62,5 @@ async function openOnce(engine: ComparedEngine, directory: string): Promise<Open
 /** Returns how many events the stream had when its writer had the last acknowledgement. */
 async function appendAndKill(engine: ComparedEngine, directory: string, notes: string, ms: number): Promise<number> {
   const child = fork(script('append-until-killed'), [engine.name, directory, notes], { execArgv: [] })
-  const closed = once(child, 'close')
-  const [said] = (await Promise.race([once(child, 'message'), closed])) as [unknown]
-  check(said === 'appending', 'the writer ended by itself')
-  await setTimeout(ms)
-  child.kill('SIGKILL')
-  const [, signal] = (await closed) as [unknown, unknown]
-  check(signal === 'SIGKILL', 'the writer ended by itself')
-  const acknowledged = Number(readFileSync(notes, 'utf8'))
-  check(acknowledged > 0, 'the writer appended nothing')
-  return acknowledged
+  return killInMidAppend(child, notes, ms)
 }
