@@ -68,9 +68,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/write-behind.ts': 'test/engine/store/segments, memory',
   // Keys: what is asked and answered, over both engines.
   'engine/format/key-hash.ts': 'test/contract/query-contract, commit-id-contract',
-  'engine/keys/key-builder.ts': 'test/contract/query-contract, commit-id-contract',
-  'engine/keys/key-index.ts': 'test/contract/query-contract, commit-id-contract',
-  'engine/keys/key-scan.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/append-conditions.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/commit-source.ts': 'test/contract/commit-id-contract',
   'engine/store/key-keeper.ts': 'test/contract/query-contract, commit-id-contract',
