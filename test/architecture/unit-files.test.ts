@@ -27,7 +27,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/format/value-refusal.ts': 'test/engine/format/value-encoder',
   'engine/format/value-strings.ts': 'test/engine/format/value-decoder',
   'engine/format/value-tokens.ts': 'test/engine/format/value-codec, value-decoder',
-  'engine/format/event-filter.ts': 'test/contract/filter-contract',
   'engine/io/file-system-kind.ts': 'test/engine/io/node-file-system',
   'engine/io/machine.ts': 'test/engine/io/environment',
   'engine/io/memory-environment.ts': 'test/engine/io/environment',
@@ -67,7 +66,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/subscribe-options.ts': 'test/contract/subscription-contract',
   'engine/store/write-behind.ts': 'test/engine/store/segments, memory',
   // Keys: what is asked and answered, over both engines.
-  'engine/format/key-hash.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/append-conditions.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/commit-source.ts': 'test/contract/commit-id-contract',
   'engine/store/key-keeper.ts': 'test/contract/query-contract, commit-id-contract',
