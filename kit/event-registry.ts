@@ -153,8 +153,11 @@ export class EventRegistry<Event extends TypedEvent> {
       const entry = this.#entries.get(event.type)
       if (entry?.type !== event.type) throw new UnknownEventError(stream, undefined, event.type)
       const schemaVersion = entry.definition.version
-      if (metadata === undefined) return { ...event, schemaVersion }
-      return { ...event, schemaVersion, metadata: { ...metadata, ...(event.metadata as object | undefined) } }
+      // First a copy, then what is ours: a field that stands behind a spread makes each copy an object of a kind of its own.
+      const copy = { schemaVersion, ...event }
+      if (metadata === undefined) return Object.assign(copy, { schemaVersion })
+      const merged = { ...metadata, ...(event.metadata as object | undefined) }
+      return Object.assign(copy, { schemaVersion, metadata: merged })
     })
     for (const [i, { type, data }] of encoded.entries()) {
       const { schema } = this.#entries.get(type)!.definition

@@ -357,7 +357,7 @@ export class EventDecoder {
     }
     const at = commitIdAt(flags, typeEnd)
     const commitId = bytes.toString('utf8', at + 1, Math.min(at + 1 + bytes[at]!, metadataStart))
-    // All fields at once: a copy with one more is an object of a kind that every reader of events is slow with.
+    // All fields at once: to copy an event and add one makes each an object of a kind of its own, which whoever reads it is slow with too.
     return { stream: name, offset, position, id, type, timestamp, schemaVersion, tags, data, metadata, commitId }
   }
 

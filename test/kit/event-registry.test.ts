@@ -139,6 +139,15 @@ t.test('[B3] [B4] events are encoded with their schema version, and metadata bel
   )
 })
 
+t.test('[B3] an event that names a schema version itself is encoded with that of its definition', async (t) => {
+  const events = defineEvents({ A: event<number>().upcast((n) => n) })
+  const stored = { type: 'A' as const, data: 1, schemaVersion: 1 }
+  t.same(await events.encode('s', [stored]), [{ type: 'A', data: 1, schemaVersion: 2 }])
+  t.same(await events.encode('s', [stored], { user: 'u' }), [
+    { type: 'A', data: 1, schemaVersion: 2, metadata: { user: 'u' } },
+  ])
+})
+
 for (const later of [false, true]) {
   t.test(`[D4] a schema that answers ${later ? 'later' : 'at once'} has its say`, async (t) => {
     const events = defineEvents({
