@@ -188,8 +188,7 @@ export class Rebuild {
     }
     for (const source of index.missing()) {
       goesOn()
-      const built = await builder.build(source, goesOn)
-      if (built !== undefined) index.made(source, built)
+      index.made(source, (await builder.build(source, goesOn))!) // undefined only where it is told to stop
       for (const segment of source.segments) this.#spend(endOf(segment))
     }
     await builder.mergeAll(goesOn)

@@ -37,8 +37,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/io/system-error.ts': 'test/engine/io/file-system',
   'engine/lock/acquire-writer-lock.ts': 'test/engine/lock/writer-lock, race, stopped-anywhere',
   // The steps of recovery, verify and repair: every bit, cut and missing file goes through all of them.
-  'engine/recovery/derived-files.ts':
-    'test/engine/store/reindex, test/engine/recovery/repair, test/engine/backup/backup',
   'engine/recovery/repair-plan.ts': 'test/engine/recovery/repair-files',
   'engine/recovery/verify-context.ts': 'test/engine/recovery/verify',
   'engine/recovery/verify-damaged-log.ts': 'test/engine/recovery/verify, verify-derived',
