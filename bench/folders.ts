@@ -8,12 +8,35 @@ export const benchFolder = fileURLToPath(new URL('../../.bench/', import.meta.ur
 /** The folder of the sources of the benchmarks. */
 export const benchSources = fileURLToPath(new URL('../../bench/', import.meta.url))
 
-/** Bytes that the files below a folder take on the disk, half-filled pages included. */
-export function bytesBelow(folder: string): number {
-  let bytes = 0
+export interface Sizes {
+  readonly files: number
+  /** What the files hold. */
+  readonly bytes: number
+  /** What they take on the disk, half-filled pages included. */
+  readonly diskBytes: number
+}
+
+/** How many files are below a folder, and how large they are. */
+export function sizesBelow(folder: string): Sizes {
+  const sizes = { files: 0, bytes: 0, diskBytes: 0 }
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)
-    bytes += entry.isDirectory() ? bytesBelow(path) : lstatSync(path).blocks * 512
+    if (entry.isDirectory()) {
+      const below = sizesBelow(path)
+      sizes.files += below.files
+      sizes.bytes += below.bytes
+      sizes.diskBytes += below.diskBytes
+    } else {
+      const { size, blocks } = lstatSync(path)
+      sizes.files++
+      sizes.bytes += size
+      sizes.diskBytes += blocks * 512
+    }
   }
-  return bytes
+  return sizes
+}
+
+/** Bytes that the files below a folder take on the disk, half-filled pages included. */
+export function bytesBelow(folder: string): number {
+  return sizesBelow(folder).diskBytes
 }

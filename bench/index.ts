@@ -1,6 +1,6 @@
 /**
- * The benchmarks: `node build/bench/index.js [workload …] [--quick] [--json] [--profile]`. A name also stands for all that
- * begin with it. Each workload runs in a process of its own and measures annals and the raw limit in turns; see
+ * The benchmarks: `node build/bench/index.js [workload …] [--quick] [--json] [--profile] [--streams N]`. A name also stands for
+ * all that begin with it. Each workload runs in a process of its own and measures annals and the raw limit in turns; see
  * `docs/performance.md`.
  */
 import { fork } from 'node:child_process'
@@ -23,6 +23,8 @@ interface Options {
   readonly quick: boolean
   readonly json: boolean
   readonly profile: boolean
+  /** Streams of `many-streams`, in digits. */
+  readonly streams?: string | undefined
 }
 
 async function main(): Promise<void> {
@@ -32,8 +34,12 @@ async function main(): Promise<void> {
       quick: { type: 'boolean', default: false },
       json: { type: 'boolean', default: false },
       profile: { type: 'boolean', default: false },
+      streams: { type: 'string' },
     },
   })
+  if (values.streams !== undefined && !/^[1-9]\d{0,7}$/.test(values.streams)) {
+    throw new Error(`--streams ${values.streams} is no number from 1 to 99,999,999`)
+  }
   const names = select(positionals)
   mkdirSync(benchFolder, { recursive: true })
   const folder = mkdtempSync(join(benchFolder, 'run-'))
@@ -93,7 +99,8 @@ function profileFolder(folder: string, name: string): string {
 }
 
 function runProcess([what, name]: readonly [string, string], folder: string, options: Options): Promise<Result[]> {
-  const child = fork(RUN_WORKLOAD, [what, name, folder, options.quick ? 'quick' : 'full'], {
+  const size = [options.quick ? 'quick' : 'full', ...(options.streams === undefined ? [] : [options.streams])]
+  const child = fork(RUN_WORKLOAD, [what, name, folder, ...size], {
     execArgv: ['--expose-gc'],
     env: options.profile ? { ...process.env, ANNALS_BENCH_PROFILES: profileFolder(folder, name) } : process.env,
     // Standard output is for the table.

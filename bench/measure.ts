@@ -72,6 +72,25 @@ export function peakMib(): number {
   return process.resourceUsage().maxRSS / 1024
 }
 
+/** What this process has in memory after a garbage collection, in MiB. */
+export interface Memory {
+  readonly rss: number
+  readonly heap: number
+  /** Memory of buffers, outside the heap. */
+  readonly buffers: number
+}
+
+export function memoryNow(): Memory {
+  globalThis.gc?.()
+  const { rss, heapUsed, arrayBuffers } = process.memoryUsage()
+  const mib = (bytes: number): number => bytes / 1024 / 1024
+  return { rss: mib(rss), heap: mib(heapUsed), buffers: mib(arrayBuffers) }
+}
+
+export function sayMemory({ rss, heap, buffers }: Memory): string {
+  return `RSS ${rss.toFixed(0)}, heap ${heap.toFixed(0)}, buffers ${buffers.toFixed(0)} MiB`
+}
+
 /** Throws when what was measured is not what was meant. */
 export function check(condition: boolean, message: string): asserts condition {
   if (!condition) throw new Error(`The benchmark is wrong: ${message}`)

@@ -27,6 +27,8 @@ export interface Result {
 export interface Context {
   /** Check that everything works, with sizes that measure nothing. */
   readonly quick: boolean
+  /** How many streams `many-streams` is to have, where its own number is not wanted. */
+  readonly streams?: number | undefined
   /** An empty folder for the workload. */
   readonly folder: string
   /** Folder of the store of a data set that the workload needs. */

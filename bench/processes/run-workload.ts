@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { type DataSetName, load } from '../data-sets.js'
 import { workloads } from '../workloads/index.js'
 
-async function main([what, name, folder, size]: readonly string[]): Promise<void> {
+async function main([what, name, folder, size, streams]: readonly string[]): Promise<void> {
   if (name === undefined || folder === undefined) throw new Error('This is for bench/index.js to call')
   const quick = size === 'quick'
   const dataSet = (of: DataSetName): string => join(folder, 'data-sets', of)
@@ -14,7 +14,12 @@ async function main([what, name, folder, size]: readonly string[]): Promise<void
   }
   const own = join(folder, name)
   mkdirSync(own)
-  const results = await workloads[name]!.run({ quick, folder: own, dataSet })
+  const results = await workloads[name]!.run({
+    quick,
+    folder: own,
+    dataSet,
+    streams: streams === undefined ? undefined : Number(streams),
+  })
   process.send?.(results)
 }
 

@@ -6,6 +6,7 @@ import { aggregateLoad, command } from './kit.js'
 import { growth } from './growth.js'
 import { filteredRead } from './filtered-read.js'
 import { importNdjson } from './import-ndjson.js'
+import { manyStreams } from './many-streams.js'
 import { lookup } from './lookup.js'
 import { open } from './open.js'
 import { project } from './project.js'
@@ -37,6 +38,7 @@ export const workloads: Readonly<Record<string, Workload>> = {
   'kit-command': command,
   stalls,
   growth,
+  'many-streams': manyStreams,
   // Last: killed writers leave more in the data sets than they were loaded with.
   open,
 }

@@ -29,11 +29,12 @@ t.test('every workload runs and reads back what it wrote', (t) => {
     'project, columns in SQLite',
     'kit-load, 10 events',
     'kit-command, 64 in flight',
+    'many-streams, 2,000 streams',
   ]) {
     t.ok(names.includes(name), name)
   }
-  for (const { name, eventsPerSecond, ms } of results) {
-    t.ok((eventsPerSecond ?? ms ?? 0) > 0, `${name} measured something`)
+  for (const { name, eventsPerSecond, ms, bytesPerEvent } of results) {
+    t.ok((eventsPerSecond ?? ms ?? bytesPerEvent ?? 0) > 0, `${name} measured something`)
   }
   t.equal(results.filter(({ target, targetMs }) => target !== undefined || targetMs !== undefined).length > 12, true)
   t.end()
