@@ -68,8 +68,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/commit-source.ts': 'test/contract/commit-id-contract',
   'engine/store/key-keeper.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/query-source.ts': 'test/contract/query-contract, commit-id-contract',
-  'engine/store/query.ts': 'test/contract/query-contract, commit-id-contract',
-  'engine/store/record-reader.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/version-at.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/types/query.ts': 'types; test/types',
   // Reading beside a writer: a race that looks between any two calls of the writer, and the contract.

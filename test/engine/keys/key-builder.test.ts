@@ -4,7 +4,7 @@ import { WrongKeyFile } from '../../../engine/keys/key-file-reader.js'
 import { KeyFileWriter } from '../../../engine/keys/key-file-writer.js'
 import { STORE_ID } from '../../support/forge.js'
 import type { Entry } from './key-support.js'
-import { FOLDER, KeyedLog, never, ofCommit, ofType, shapeOf, taggedWith } from './keyed-log.js'
+import { FOLDER, KeyedLog, never, ofCommit, ofType, shapeOf, taggedWith } from '../../support/keyed-log.js'
 
 /** Segments of two events each. */
 const pairs = (count: number): KeyedLog =>

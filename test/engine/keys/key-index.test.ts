@@ -1,7 +1,7 @@
 import t from 'tap'
 import { WrongKeyFile } from '../../../engine/keys/key-file-reader.js'
 import type { SegmentSource } from '../../../engine/keys/key-source.js'
-import { FOLDER, KeyedLog, never, ofCommit, ofType, shapeOf, taggedWith } from './keyed-log.js'
+import { FOLDER, KeyedLog, never, ofCommit, ofType, shapeOf, taggedWith } from '../../support/keyed-log.js'
 
 /** Segments of two events each: the first tagged, the second of a commit with an id. */
 const pairs = (count: number): KeyedLog =>

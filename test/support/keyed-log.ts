@@ -1,24 +1,27 @@
-import { LogDirectory, type LogSegment } from '../../../engine/commit-log/log-directory.js'
-import { logFileName } from '../../../engine/format/names.js'
-import { KEY_COMMIT_ID, KEY_TAG, KEY_TYPE, type KeyKind } from '../../../engine/format/key-hash.js'
-import { windowOf } from '../../../engine/format/frame.js'
-import type { Environment } from '../../../engine/io/file-system.js'
-import { memoryEnvironment } from '../../../engine/io/memory-environment.js'
-import { KeyBuilder } from '../../../engine/keys/key-builder.js'
-import { KeyIndex, type KeyIndexParts } from '../../../engine/keys/key-index.js'
-import type { SegmentSource } from '../../../engine/keys/key-source.js'
-import { defaultLimits, type Limits } from '../../../engine/limits.js'
-import { ReadHandles } from '../../../engine/segment/read-handles.js'
-import { FaultyFileSystem } from '../../support/faulty-file-system.js'
-import { Forge, logSegment, STORE_ID } from '../../support/forge.js'
+import { LogDirectory, type LogSegment } from '../../engine/commit-log/log-directory.js'
+import { logFileName } from '../../engine/format/names.js'
+import { KEY_COMMIT_ID, KEY_TAG, KEY_TYPE, type KeyKind } from '../../engine/format/key-hash.js'
+import { windowOf } from '../../engine/format/frame.js'
+import type { Environment } from '../../engine/io/file-system.js'
+import { memoryEnvironment } from '../../engine/io/memory-environment.js'
+import { KeyBuilder } from '../../engine/keys/key-builder.js'
+import { KeyIndex, type KeyIndexParts } from '../../engine/keys/key-index.js'
+import type { SegmentSource } from '../../engine/keys/key-source.js'
+import { defaultLimits, type Limits } from '../../engine/limits.js'
+import { ReadHandles } from '../../engine/segment/read-handles.js'
+import { FaultyFileSystem } from './faulty-file-system.js'
+import { Forge, logSegment, STORE_ID } from './forge.js'
 
 export const FOLDER = '/store/log'
 
-/** What matters of an event. Each is a commit of its own. */
+/** What matters of an event. Each is a commit of its own, unless its marks say otherwise. */
 export interface KeyedEvent {
   readonly type?: string
   readonly tags?: readonly string[]
   readonly commitId?: string
+  readonly marks?: number
+  readonly data?: unknown
+  readonly timestamp?: number
 }
 
 export const never = (): boolean => false
@@ -50,9 +53,9 @@ export class KeyedLog {
     ;({ directory: this.directory } = LogDirectory.read(this.files, FOLDER))
   }
 
-  record({ type = 'T', tags, commitId }: KeyedEvent, position: number): Buffer {
-    const id = commitId === undefined ? {} : { commitId }
-    return this.forge.event({ stream: 's', offset: position, position, ...id }, { type, tags: tags ?? [] })
+  /** Its record. Offsets in the one stream there is are positions. */
+  record({ type = 'T', tags = [], data, timestamp = 1000, ...place }: KeyedEvent, position: number): Buffer {
+    return this.forge.event({ stream: 's', offset: position, position, ...place }, { type, tags, data, timestamp })
   }
 
   write(path: string, bytes: Uint8Array): void {
