@@ -145,10 +145,30 @@ function seedOf(headerCrc: number): number {
   return crc32c(bytes, 0, 4)
 }
 
-/** Returns the index of the last entry at or below a number; −1 when all are above. */
+/** A guess reaches so many entries to either side before the search takes halves. */
+const FIRST_REACH = 8
+
+/**
+ * Returns the index of the last entry at or below a number; −1 when all are above. Looks first where the number would be if all
+ * entries were equally far apart, which they nearly are: an index is long, and each entry looked at comes from another place in memory.
+ */
 export function findEntryIndex(entries: readonly IndexEntry[], number: number): number {
   let low = 0
   let high = entries.length
+  if (high > 4 * FIRST_REACH) {
+    const first = entries[0]!.number
+    const last = entries[high - 1]!.number
+    if (number <= first || number >= last) return number < first ? -1 : number === first ? 0 : high - 1
+    const guess = Math.floor(((number - first) / (last - first)) * (high - 1))
+    let reach = FIRST_REACH
+    if (entries[guess]!.number <= number) {
+      for (low = guess + 1; low + reach < high && entries[low + reach]!.number <= number; reach *= 2) low += reach + 1
+      high = Math.min(high, low + reach)
+    } else {
+      for (high = guess; high - reach > low && entries[high - reach]!.number > number; reach *= 2) high -= reach
+      low = Math.max(low, high - reach)
+    }
+  }
   while (low < high) {
     const middle = (low + high) >>> 1
     if (entries[middle]!.number <= number) low = middle + 1

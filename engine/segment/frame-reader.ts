@@ -3,6 +3,7 @@ import { checkFrames } from '../format/crc32c.js'
 import { checkFrame, type FrameFault, MIN_FRAME_BYTES, windowOf, type Window } from '../format/frame.js'
 import { readFully, readFullySync } from '../io/transfer.js'
 import type { ReadHandles } from './read-handles.js'
+import { LENT_BYTES } from './read-windows.js'
 
 /** What `FrameReader` reads: whole frames of one file, from a byte on. */
 export interface FrameRange {
@@ -15,12 +16,24 @@ export interface FrameRange {
   /** Size of the first read, and of the others. */
   readonly firstBytes: number
   readonly windowBytes: number
+  /**
+   * Says which of the bytes that were read first are asked for, so that only these are checked and shown; undefined when it cannot tell.
+   * It looks at frames that nobody has checked yet, of which the first starts at byte 0 of the window and `end` bytes were read.
+   */
+  readonly wanted?: (window: Window, end: number) => WantedFrames | undefined
+}
+
+/** Frames `start` … `end` of a window. */
+export interface WantedFrames {
+  readonly start: number
+  readonly end: number
 }
 
 /**
  * Reads a range of a segment in windows of whole frames whose checksums are right. The first two windows are read at once, since a
  * short read from the page cache costs less than handing it to another thread; from then on, while one is worked through,
- * the next is read ahead in the background. Memory: two windows, or one frame where that is longer.
+ * the next is read ahead in the background. Memory: two windows, or one frame where that is longer. A short first read borrows
+ * its window, until `close` or the next one.
  */
 export class FrameReader {
   readonly #handles: ReadHandles
@@ -33,6 +46,8 @@ export class FrameReader {
   #next: number
   #ahead: { readonly bytes: Buffer; readonly ready: Promise<number>; readonly from: number } | undefined
   #spare: Buffer | undefined
+  /** Borrowed, for as long as it is shown or read into. */
+  #lent: Window | undefined
   #windows = 0
 
   constructor(handles: ReadHandles, range: FrameRange) {
@@ -48,12 +63,32 @@ export class FrameReader {
     const ahead = this.#ahead
     if (ahead !== undefined) {
       this.#ahead = undefined
-      return ahead.ready.then((length) => this.#take(ahead.bytes, ahead.from, length))
+      return ahead.ready.then((length) => this.#take(windowOf(ahead.bytes), ahead.from, length))
     }
     const from = this.#next
-    const bytes = this.#buffer(this.#sizeAt(from))
+    const size = this.#sizeAt(from)
     const handle = this.#handles.get(this.#range.path)
-    return this.#take(bytes, from, readFullySync(handle, bytes, 0, bytes.length, from))
+    const window = size <= LENT_BYTES ? (this.#lent ??= this.#handles.windows.borrow()) : windowOf(this.#buffer(size))
+    if (window === this.window) this.#showNothing() // its frames were worked through
+    return this.#take(window, from, readFullySync(handle, window.bytes, 0, size, from))
+  }
+
+  /** Gives back what it borrowed. What it showed is gone with that; it reads nothing more. */
+  close(): void {
+    this.#showNothing()
+    this.#returnLent()
+    this.#next = this.#range.end
+  }
+
+  #showNothing(): void {
+    this.window = EMPTY
+    this.start = 0
+    this.end = 0
+  }
+
+  #returnLent(): void {
+    if (this.#lent !== undefined) this.#handles.windows.giveBack(this.#lent)
+    this.#lent = undefined
   }
 
   #sizeAt(from: number): number {
@@ -70,18 +105,23 @@ export class FrameReader {
     return Buffer.allocUnsafe(size)
   }
 
-  #take(bytes: Buffer, from: number, length: number): boolean {
-    const { range, window } = { range: this.#range, window: windowOf(bytes) }
-    const checked = checkFrames(bytes, 0, length).end
-    if (this.window.bytes.length === range.windowBytes) this.#spare = this.window.bytes
+  #take(window: Window, from: number, length: number): boolean {
+    const range = this.#range
+    const wanted = this.#windows === 0 ? range.wanted?.(window, length) : undefined
+    if (wanted !== undefined) {
+      const checked = checkFrames(window.bytes, wanted.start, wanted.end).end
+      if (checked > wanted.start) return this.#show(window, from, wanted.start, checked)
+      // What led there was not checked: the damage is where the first frame is wrong.
+    }
+    const checked = checkFrames(window.bytes, 0, length).end
+    if (this.window.bytes.length === range.windowBytes && this.window !== this.#lent) this.#spare = this.window.bytes
     if (checked === 0) {
       // Right frames before a wrong one are shown first; the next call meets the wrong one at its start.
       const fault = length === 0 ? 'short' : checkFrame(window, 0, length, range.maxFrameBytes)
       if (fault === 'short') return this.#takeLong(window, from, length)
       throw damaged(range.path, from, typeof fault === 'number' ? 'crc' : fault)
     }
-    this.#show(window, from, checked)
-    return true
+    return this.#show(window, from, 0, checked)
   }
 
   /** A frame longer than the window: reads just that frame. */
@@ -93,18 +133,19 @@ export class FrameReader {
     const long = windowOf(bytes)
     const fault = checkFrame(long, 0, got, this.#range.maxFrameBytes)
     if (typeof fault !== 'number') throw damaged(this.#range.path, from, fault)
-    this.#show(long, from, fault)
-    return true
+    return this.#show(long, from, 0, fault)
   }
 
-  #show(window: Window, from: number, length: number): void {
+  #show(window: Window, from: number, start: number, end: number): true {
+    if (window !== this.#lent) this.#returnLent()
     this.window = window
     this.base = from
-    this.start = 0
-    this.end = length
-    this.#next = from + length
+    this.start = start
+    this.end = end
+    this.#next = from + end
     // Not after the first window: who reads a few events should not pay for more.
     if (++this.#windows >= 2) this.#readAhead()
+    return true
   }
 
   #readAhead(): void {

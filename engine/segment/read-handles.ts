@@ -1,4 +1,5 @@
 import type { FileHandle, FileSystem } from '../io/file-system.js'
+import { ReadWindows } from './read-windows.js'
 
 interface OpenFile {
   readonly handle: FileHandle
@@ -16,6 +17,8 @@ export class ReadHandles {
   readonly #files: FileSystem
   readonly #limit: number
   readonly #open = new Map<string, OpenFile>()
+  /** Memory for what is read through them. */
+  readonly windows = new ReadWindows()
 
   constructor(files: FileSystem, limit: number) {
     this.#files = files

@@ -78,6 +78,10 @@ export class LogSource implements EventSource {
       }
       if (events.length > 0) break
     }
+    if (this.#position >= this.#end) {
+      this.#reader?.close()
+      this.#reader = undefined
+    }
     return events
   }
 
@@ -192,12 +196,15 @@ export class LogSource implements EventSource {
     })
     try {
       if (reader.advance() !== true) return HEADER_FIXED_BYTES
+      const { window } = reader
+      const right = window.bytes[FRAME_KIND] === FRAME_EVENT && eventPosition(window, 0) === entry.number
+      return right ? entry.byte : HEADER_FIXED_BYTES
     } catch (error) {
       if (error instanceof CorruptionError) return HEADER_FIXED_BYTES
       throw error
+    } finally {
+      reader.close()
     }
-    const right = reader.window.bytes[FRAME_KIND] === FRAME_EVENT && eventPosition(reader.window, 0) === entry.number
-    return right ? entry.byte : HEADER_FIXED_BYTES
   }
 
   #decode(events: StoredEvent[], most: number): void {

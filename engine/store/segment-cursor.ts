@@ -1,10 +1,11 @@
 import { CorruptionError } from '../errors.js'
+import { eventOffset, EVENT_FIXED_BYTES } from '../format/event-record.js'
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
-import { FRAME_EVENT, FRAME_KIND, type Window } from '../format/frame.js'
+import { FRAME_EVENT, FRAME_KIND, MIN_FRAME_BYTES, type Window } from '../format/frame.js'
 import { findEntry, type IndexEntry } from '../format/sparse-index.js'
 import { asCorruption } from '../format/value-format.js'
 import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
-import { FrameReader } from '../segment/frame-reader.js'
+import { FrameReader, type WantedFrames } from '../segment/frame-reader.js'
 import type { ReadHandles } from '../segment/read-handles.js'
 import type { Slabs } from '../segment/slabs.js'
 import { faultOfEvent } from '../streams/segment-scan.js'
@@ -43,7 +44,8 @@ export class SegmentCursor<Event = StoredEvent> {
   #at = 0
   /** Offset of the next event. */
   offset: number
-  /** Events wanted at most: reads no more than that needs. */
+  /** Events wanted at most; where they are few, no more is read and checked than that needs. */
+  readonly #wanted: number
   readonly #few: boolean
   /** The first event after a seek must be the one the index named. */
   #seeking = false
@@ -62,6 +64,7 @@ export class SegmentCursor<Event = StoredEvent> {
     this.#reading = reading
     this.#state = state
     this.offset = offset
+    this.#wanted = wanted
     this.#few = wanted <= 32 && endByte === Infinity
     this.#selection = selection
     this.#endByte = endByte
@@ -88,6 +91,12 @@ export class SegmentCursor<Event = StoredEvent> {
       if (events.length === 0) return this.#failed(error, most, end) // else those before it first; the next call meets it again
     }
     return events
+  }
+
+  /** Gives back what it borrowed: all that was wanted is decoded. */
+  close(): void {
+    this.#reader?.close()
+    this.#reader = undefined
   }
 
   /** What looks like damage may be an index that names the middle of a record: then the segment is read from its beginning. */
@@ -150,7 +159,31 @@ export class SegmentCursor<Event = StoredEvent> {
       maxFrameBytes: MAX_COMMIT_BYTES,
       firstBytes,
       windowBytes: limits.readWindowBytes,
+      ...(this.#few && this.#seeking ? { wanted: (window, end) => this.#find(window, end) } : undefined),
     })
+  }
+
+  /**
+   * Finds the events that are wanted behind the one that the index names. What it passes over is not handed out, so that only its
+   * lengths and offsets are looked at: where they do not lead to the right place, all is checked from the beginning.
+   */
+  #find(window: Window, end: number): WantedFrames | undefined {
+    const { view, bytes } = window
+    let start = -1
+    let left = this.#wanted
+    let at = 0
+    while (left > 0 && at + EVENT_FIXED_BYTES <= end) {
+      const length = view.getUint32(at, true)
+      if (length < MIN_FRAME_BYTES || length > end - at) break
+      if (bytes[at + FRAME_KIND] === FRAME_EVENT) {
+        const offset = eventOffset(window, at)
+        if (start < 0 && offset === this.offset) start = at
+        if (start >= 0) left--
+        else if (!(offset < this.offset)) return undefined
+      }
+      at += length
+    }
+    return start < 0 ? undefined : { start, end: at }
   }
 
   #decode(events: Event[], most: number, end: number): void {

@@ -89,6 +89,10 @@ export class ForwardStreamSource<Event = StoredEvent> implements EventSource<Eve
   #count(events: Event[]): Event[] {
     this.#offset = this.#cursor!.offset
     if (this.#before !== undefined) this.#before = this.#offset
+    if (this.done) {
+      this.#cursor!.close()
+      this.#cursor = undefined
+    }
     return events
   }
 

@@ -142,11 +142,28 @@ t.test('[F3] [fault 49] cut, flipped, foreign and unordered entries are noticed'
 t.test('findEntry returns the last entry at or below a number', (t) => {
   fc.assert(
     fc.property(fc.uniqueArray(fc.nat(100)), fc.nat(101), (numbers, wanted) => {
-      const entries = numbers
-        .sort((a, b) => a - b)
-        .map((number) => ({ number, byte: number, end: 0, minTime: 0, maxTime: 0 }))
+      const entries = entriesOf(numbers)
       return findEntry(entries, wanted) === entries.filter(({ number }) => number <= wanted).at(-1)
     }),
   )
   t.end()
 })
+
+t.test('findEntry finds its way in long indexes, however unevenly the numbers lie', (t) => {
+  for (const power of [0.2, 1, 7]) {
+    const entries = entriesOf(Array.from({ length: 500 }, (_, i) => 3 + i + Math.floor(10_000 * (i / 500) ** power)))
+    let last = -1
+    for (let wanted = 0; wanted <= entries.at(-1)!.number + 2; wanted++) {
+      if (entries[last + 1]?.number === wanted) last++
+      if (findEntry(entries, wanted) !== entries[last]) t.fail(`${wanted} of power ${power}`)
+    }
+    t.equal(last, 499)
+  }
+  t.end()
+})
+
+function entriesOf(
+  numbers: readonly number[],
+): { number: number; byte: number; end: number; minTime: number; maxTime: number }[] {
+  return [...numbers].sort((a, b) => a - b).map((number) => ({ number, byte: number, end: 0, minTime: 0, maxTime: 0 }))
+}

@@ -113,3 +113,72 @@ t.test(
     t.equal(files.openHandles, 0)
   },
 )
+
+t.test(
+  'readers that are in use at the same time have windows of their own; one that was closed gives its back',
+  (t) => {
+    const contents = frames([50, 60, 70, 80])
+    const { handles } = setUp(contents)
+    const open = (from: number): FrameReader => {
+      const reader = new FrameReader(handles, range(contents.length, { from }))
+      t.equal(reader.advance(), true)
+      return reader
+    }
+    const first = open(0)
+    const { window } = first
+    const second = open(50)
+    t.not(second.window, window)
+    t.same(window.bytes.subarray(0, first.end), contents.subarray(0, 50), 'what the first shows is still there')
+    first.close()
+    first.close()
+    t.equal(first.end, 0, 'it shows nothing any more')
+    t.equal(first.advance(), false)
+    const third = open(110)
+    t.equal(third.window, window, 'borrowed again')
+    const fourth = open(0)
+    t.not(fourth.window, window, 'by one only, though the first was closed twice')
+    t.same(second.window.bytes.subarray(0, second.end), contents.subarray(50, 110))
+    t.end()
+  },
+)
+
+t.test('a reader that goes on to a larger window gives back the small one, and none of both twice', async (t) => {
+  const contents = frames([50, 20_000, 60])
+  const { handles } = setUp(contents)
+  const sizes = { firstBytes: 50, windowBytes: 50, maxFrameBytes: 30_000 }
+  const reader = new FrameReader(handles, range(contents.length, sizes))
+  await reader.advance()
+  const { window } = reader
+  await reader.advance()
+  t.equal(reader.end, 20_000)
+  t.equal(handles.windows.borrow(), window)
+  reader.close()
+  t.not(handles.windows.borrow(), window)
+})
+
+t.test('a reader that is told what is wanted checks and shows that, and goes on behind it', async (t) => {
+  const contents = frames([20, 30, 40, 50])
+  contents[10]! ^= 1
+  const { handles } = setUp(contents)
+  const wanted = (): { start: number; end: number } => ({ start: 20, end: 50 })
+  const reader = new FrameReader(handles, range(contents.length, { wanted }))
+  t.same(await readAll(reader), [
+    [20, 30],
+    [50, 40],
+    [90, 50],
+  ])
+})
+
+t.test('[fault 39] where what is wanted is not right, all is checked from the beginning', async (t) => {
+  for (const [byte, place] of [
+    [10, 0],
+    [30, 20],
+  ] as const) {
+    const contents = frames([20, 30, 40, 50])
+    contents[byte]! ^= 1
+    const { handles } = setUp(contents)
+    const wanted = (): { start: number; end: number } => ({ start: byte === 30 ? 20 : 21, end: 60 })
+    const reader = new FrameReader(handles, range(contents.length, { wanted }))
+    await t.rejects(readAll(reader), { code: 'ERR_CORRUPT', byte: place, reason: /checksum/ })
+  }
+})
