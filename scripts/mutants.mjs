@@ -152,6 +152,21 @@ const MUTANTS = [
     to: '',
     suites: ['engine/store/fenced-writer'],
   },
+  {
+    name: 'reindex removes a file without the check before',
+    file: 'engine/recovery/rebuild-derived.ts',
+    from: `if (files.stat(path) === undefined) return false
+    this.#options.check()`,
+    to: 'if (files.stat(path) === undefined) return false',
+    suites: ['engine/recovery/rebuild-derived'],
+  },
+  {
+    name: 'verify compares no more doubtful windows than it holds at a time',
+    file: 'engine/recovery/verify.ts',
+    from: 'for (let from = 0; from < doubtful.length; from += EXACT_WINDOWS) {',
+    to: 'for (let from = 0; from < Math.min(1, doubtful.length); from++) {',
+    suites: ['engine/recovery/verify'],
+  },
 ]
 
 const words = process.argv.slice(2)

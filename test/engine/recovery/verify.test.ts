@@ -2,10 +2,12 @@ import { join } from 'node:path'
 import t from 'tap'
 import type { Finding } from '../../../engine/recovery/findings.js'
 import { verify } from '../../../engine/recovery/verify.js'
+import { EXACT_WINDOWS } from '../../../engine/recovery/verify-ledger.js'
 import { openStore } from '../../../engine/store/open-store.js'
 import { encodeCheckpoint } from '../../../engine/format/checkpoint.js'
 import { crc32c } from '../../../engine/format/crc32c.js'
 import { encodeHeader } from '../../../engine/format/file-header.js'
+import { logFileName, streamFileName, streamKey } from '../../../engine/format/names.js'
 import { readFileSync } from '../../../engine/io/transfer.js'
 import { systemError } from '../../../engine/io/system-error.js'
 import { Forge, forgedStore, logSegment, STORE_ID, streamSegment } from '../../support/forge.js'
@@ -370,3 +372,36 @@ t.test('[U3] a hundred thousand events that streams lack are enough to be named'
   const { findings } = await verify(restore(files), STORE, { fast: true })
   t.match(damageOf(findings), [{ file: segment('a'), stream: 'a', offset: 0, position: 0 }])
 })
+
+t.test(
+  '[U3] [R8] more doubtful windows than are held at a time are compared in turn, and each event is named once',
+  async (t) => {
+    const WINDOW = 65_536
+    const count = 2 * EXACT_WINDOWS + 40
+    const forge = new Forge()
+    const files = new Map([[join(STORE, 'annals'), encodeHeader({ kind: 'H', storeId: STORE_ID })]])
+    const copies: Buffer[] = []
+    let previousEnd = 0
+    for (let offset = 0; offset < count; offset++) {
+      // Each event alone in its window, all before it lost.
+      const base = offset * WINDOW
+      const place = { stream: 'a', offset, position: base }
+      const previous = offset === 0 ? {} : { previousBase: base - WINDOW, previousEpoch: 1, previousEnd }
+      const record = forge.event(place)
+      const bytes = logSegment([[record]], { base, sequence: offset, ...previous })
+      previousEnd = bytes.length
+      files.set(join(STORE, 'log', logFileName(base, 1, '.log')), bytes)
+      copies.push(offset % 7 === 3 ? record : forge.event(place))
+    }
+    const path = join(STORE, 'streams', streamFileName(streamKey('a').path, 0, '.seg'))
+    files.set(path, streamSegment('a', copies))
+    const { findings, truncated } = await verify(restore(files), STORE, { maxFindings: 10 * count })
+    t.equal(truncated, 0)
+    const named = findings.filter(({ file }) => file === path)
+    t.ok(named.every(({ message }) => message === 'the log holds another record at this position'))
+    t.same(
+      named.map(({ offset }) => offset).sort((a, b) => a! - b!),
+      copies.flatMap((_, offset) => (offset % 7 === 3 ? [] : [offset])),
+    )
+  },
+)
