@@ -11,6 +11,7 @@ import { PendingGroup, type Waiter } from './group.js'
 import type { LogSegmentFile } from './log-segment-file.js'
 import { type LogStart, LogTail, type LogTailHooks } from './log-tail.js'
 import type { Slab, Slabs } from '../segment/slabs.js'
+import { MainThreadWrites } from './main-thread-writes.js'
 import { failureOfSync, failureOfWrite, isOfSync, outcomeUnknown } from './write-failure.js'
 import { WritePace } from './write-pace.js'
 
@@ -64,6 +65,7 @@ export class CommitLog<Owner> {
   readonly slabs: Slabs
   readonly figures: CommitLogFigures = { groups: 0, commits: 0, bytes: 0, largestGroup: 0 }
   readonly pace: WritePace
+  readonly #mainThread: MainThreadWrites
   readonly #tail: LogTail
   #slab: Slab | undefined
   #sequence: number
@@ -95,6 +97,7 @@ export class CommitLog<Owner> {
     this.#hooks = hooks
     this.slabs = slabs
     this.pace = new WritePace(() => environment.elapsed())
+    this.#mainThread = new MainThreadWrites(() => environment.elapsed())
     const options = {
       storeId,
       indexIntervalBytes: limits.indexIntervalBytes,
@@ -334,6 +337,18 @@ export class CommitLog<Owner> {
         return
       }
       this.#commit(group, segment, byte - group.start)
+    }
+    // Never while an append is still being taken in, whose group would be committed under its hands: such groups are larger.
+    if (!group.durable && segment.isIdle && this.#mainThread.allows(group.bytes)) {
+      let error: NodeJS.ErrnoException | null = null
+      try {
+        segment.writeSync(window.bytes, group.start, group.bytes)
+      } catch (failure) {
+        error = failure as NodeJS.ErrnoException
+      }
+      this.#mainThread.wrote(began)
+      written(error)
+      return
     }
     try {
       segment.write(window.bytes, group.start, group.bytes, group.durable, written)

@@ -165,6 +165,19 @@ export class LogSegmentFile {
     )
   }
 
+  /** True when nothing is under way that a write on the main thread would have to wait for. */
+  get isIdle(): boolean {
+    return !this.#synced.isBusy && (this.#zeros === undefined || !(this.#zeros.isBusy || this.#zeros.failure))
+  }
+
+  /** As `write` without `durable`, on the main thread. Throws what the system reports. */
+  writeSync(source: Uint8Array, start: number, length: number): void {
+    this.unsynced = true
+    this.#begun++
+    writeFullySync(this.#plain, source, start, length, this.end)
+    this.end += length
+  }
+
   /** Makes everything written durable. */
   sync(done: Done): void {
     if (!this.unsynced) return done(null)

@@ -52,6 +52,11 @@ export class ZeroAhead {
     })
   }
 
+  /** True while zeros are on their way. */
+  get isBusy(): boolean {
+    return this.#busyFrom !== undefined
+  }
+
   /** Runs `go` when no zeros are on their way to bytes below `end`. */
   clear(end: number, go: () => void): void {
     if (this.#busyFrom === undefined || end <= this.#busyFrom) return go()

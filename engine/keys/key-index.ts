@@ -152,6 +152,9 @@ export class KeyIndex {
     }
     this.#floor = end
     while (this.#memory.length > 1 && this.#memory[0]!.end <= end) this.#memory.shift()
+    // What is sealed answers by types too, for which memory has every event looked at.
+    const oldest = this.#memory[0]!
+    oldest.from = Math.max(oldest.from, end)
     this.#all = undefined
   }
 

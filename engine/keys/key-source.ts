@@ -40,7 +40,7 @@ function listed(places: readonly KeyPlace[]): KeyRange {
 
 /** Keys of events that no key file covers yet. */
 export class MemorySource implements KeySource {
-  readonly from: number
+  from: number
   end = Infinity
   readonly typed = []
   readonly table = new KeyTable()

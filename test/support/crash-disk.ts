@@ -266,8 +266,8 @@ class CrashHandle implements FileHandle {
 
   writeSync(source: Uint8Array, offset: number, length: number, position: number): number {
     this.#assertOpen('write', true)
-    const { bytes, step } = this.#write(source, offset, length, position, false)
-    if (this.writesThrough && bytes > 0) this.#disk.record({ kind: 'through', node: this.#node, step })
+    const { bytes, step } = this.#write(source, offset, length, position)
+    this.#disk.record({ kind: this.writesThrough ? 'through' : 'wrote', node: this.#node, step })
     return bytes
   }
 
@@ -276,7 +276,7 @@ class CrashHandle implements FileHandle {
     if (!this.#writable) return this.#later(() => done(systemError('EBADF', 'write', this.#path), 0))
     let written: { readonly bytes: number; readonly step: number }
     try {
-      written = this.#write(source, offset, length, position, true)
+      written = this.#write(source, offset, length, position)
     } catch (error) {
       return this.#later(() => done(error as NodeJS.ErrnoException, 0))
     }
@@ -314,13 +314,7 @@ class CrashHandle implements FileHandle {
     this.#onClose()
   }
 
-  #write(
-    source: Uint8Array,
-    offset: number,
-    length: number,
-    position: number,
-    underWay: boolean,
-  ): { bytes: number; step: number } {
+  #write(source: Uint8Array, offset: number, length: number, position: number): { bytes: number; step: number } {
     const fits = this.#disk.touch(this.#file, position + length, length)
     if (fits === 0 && length > 0) throw systemError('ENOSPC', 'write', this.#path)
     const bytes = Buffer.from(source.subarray(offset, offset + fits))
@@ -330,7 +324,6 @@ class CrashHandle implements FileHandle {
       at: position,
       bytes,
       through: this.writesThrough,
-      underWay,
     })
     return { bytes: fits, step }
   }

@@ -17,10 +17,8 @@ export type Step =
       readonly at: number
       readonly bytes: Buffer
       readonly through: boolean
-      /** It takes its time: a step `wrote` says when it is over. */
-      readonly underWay?: boolean | undefined
     }
-  /** A write that took its time has returned. */
+  /** A write has returned. */
   | { readonly kind: 'wrote'; readonly node: number; readonly step: number }
   | { readonly kind: 'truncate'; readonly node: number; readonly size: number }
   /** A file or folder gets a name. */
@@ -78,9 +76,6 @@ export class DiskState {
   /** Some change of a name or size before this step is durable: so are all, where a journal keeps their order. */
   #metadataFloor = -Infinity
 
-  /** The last step when it was a write: a kill in the middle of it leaves a part. */
-  #lastWrite: { readonly file: FileNode; readonly step: number } | undefined
-
   /** Returns a state of its own. Its steps count from `steps` on, so that what is pending now has negative numbers. */
   copy(steps = 0): DiskState {
     const copy = new DiskState()
@@ -113,8 +108,6 @@ export class DiskState {
   }
 
   apply(step: Step, index: number): void {
-    this.#lastWrite?.file.done(this.#lastWrite.step)
-    this.#lastWrite = undefined
     switch (step.kind) {
       case 'write':
         return this.#write(this.file(step.node), step, index)
@@ -172,7 +165,7 @@ export class DiskState {
    * Returns a state that a crash after so many steps may leave.
    *
    * - `kill`: the machine lives on. Everything can be read, and nothing is more durable than it was.
-   * - `torn`: the same, but writes under way, and the last one, were stopped at any byte.
+   * - `torn`: the same, but writes that had not returned were stopped at any byte.
    * - `minimal`: what is durable, and nothing else.
    * - `strict` (POSIX): each sector of each unsynced write, each truncation and each change of a name may be there or
    *   not; a file may have grown without its bytes, which are then zeros, or what these blocks held before. A disk writes 512
@@ -239,9 +232,8 @@ export class DiskState {
     return stale
   }
 
-  #write(file: FileNode, { at, bytes, through, underWay }: Extract<Step, { kind: 'write' }>, step: number): void {
+  #write(file: FileNode, { at, bytes, through }: Extract<Step, { kind: 'write' }>, step: number): void {
     file.change({ step, kind: 'write', at, bytes, through }, true)
-    if (underWay !== true) this.#lastWrite = { file, step }
     let from = at
     let to = at + bytes.length
     // The system writes whole pages: writing to a page that a failed sync forgot makes all of it dirty again.

@@ -84,6 +84,38 @@ t.test('[F5] a segment that was closed is gone on with at its end', async (t) =>
   resumed.close()
 })
 
+t.test('[F6] a write on the main thread is at the end at once, and waits for the next sync', async (t) => {
+  const { segment, contents } = setUp()
+  t.ok(segment.isIdle)
+  await write(segment, 'one', true)
+  segment.writeSync(Buffer.from('..two'), 2, 3)
+  t.equal(segment.end, HEADER_FIXED_BYTES + 6)
+  t.equal(contents().toString('latin1', HEADER_FIXED_BYTES, segment.end), 'onetwo')
+  t.ok(segment.unsynced)
+  const synced = promised((done) => segment.sync(done))
+  t.notOk(segment.isIdle, 'the disk is busy')
+  segment.writeSync(Buffer.from('three'), 0, 5)
+  await synced
+  t.ok(segment.isIdle)
+  t.ok(segment.unsynced, 'what came after the sync had begun is not in it')
+  await promised((done) => segment.sync(done))
+  t.notOk(segment.unsynced)
+})
+
+t.test('[F6] [fault 24] a segment is not idle while zeros are on their way, nor after they have failed', async (t) => {
+  const files = new FaultyFileSystem(memoryEnvironment().files)
+  files.makeDirectories('/log')
+  const segment = LogSegmentFile.create(files, '/log', 20, 2, LINK, OPTIONS)
+  await write(segment, 'one', true) // syncs what is unsynced
+  t.ok(segment.isIdle)
+  files.setFaults({ only: ({ kind }) => kind === 'sync', failAt: 1, code: 'EIO' })
+  const written = write(segment, 'two', true)
+  t.notOk(segment.isIdle)
+  await written.catch(() => undefined)
+  await new Promise<void>((resolve) => segment.settle(resolve))
+  t.notOk(segment.isIdle)
+})
+
 t.test('[fault 21] a segment whose header cannot be written leaves no file open', (t) => {
   const files = new FaultyFileSystem(memoryEnvironment().files)
   files.makeDirectories('/log')

@@ -74,7 +74,8 @@ t.test("[F6] an 'interval' append that is still on its way when the timer goes o
   timers.fire(77)
   await sleep(5)
   machine.files.record().setFaults({ delay: 30, only: (op) => isLog(op) && op.kind === 'write' })
-  const appended = store.append('a', numbered(1))
+  // Large enough to be written by another thread.
+  const appended = store.append('a', [{ type: 'Large', data: { text: 'x'.repeat(20_000) } }])
   await sleep(5)
   timers.fire(77)
   await appended

@@ -45,6 +45,7 @@ class Race {
   readonly #advance: () => void
   readonly #followers: Follower[] = []
   #writing = true
+  #closed = false
 
   constructor(store: FileEventStore, random: SeededRandom, advance: () => void) {
     this.#store = store
@@ -66,6 +67,7 @@ class Race {
     // Nothing is written any more: what is not there after a while will never come.
     for (let wait = 0; wait < 400 && this.#missing(all) !== undefined; wait++) await this.#pause(5)
     const missing = this.#missing(all)
+    this.#closed = true
     await this.#store.close()
     for (const { ended } of this.#followers) await ended
     return missing
@@ -151,6 +153,7 @@ class Race {
       }
       if (taken < leaveAfter) return // the store was closed
       // While it waits, the checkpoint moves without an event; leaving then must not lose one either.
+      if (this.#closed) return
       from = { ...options, fromPosition: subscription.position }
       const waiting = this.#store.subscribe({ ...from, signal: control.signal })
       const next = waiting.next().then(
@@ -167,6 +170,7 @@ class Race {
         from = { ...options, fromPosition: event.position + 1 }
       }
       if (random.chance(0.3)) await this.#pause(random.below(6))
+      if (this.#closed) return
     }
   }
 
