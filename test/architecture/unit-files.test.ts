@@ -58,7 +58,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/options.ts': 'test/engine/store/open-store, test/contract/refusal-contract',
   'engine/store/read-options.ts': 'test/contract/refusal-contract',
   'engine/store/segment-cursor.ts': 'test/contract/read-contract, test/engine/store/index-files',
-  'engine/store/selection.ts': 'test/contract/filter-contract, test/engine/store/time-range',
   'engine/store/store-reader.ts': 'test/contract/read-contract',
   'engine/store/stream-source.ts': 'test/contract/read-contract, test/engine/store/index-files',
   'engine/store/subscribe-options.ts': 'test/contract/subscription-contract',
@@ -67,7 +66,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/append-conditions.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/commit-source.ts': 'test/contract/commit-id-contract',
   'engine/store/key-keeper.ts': 'test/contract/query-contract, commit-id-contract',
-  'engine/store/query-source.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/version-at.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/types/query.ts': 'types; test/types',
   // Reading beside a writer: a race that looks between any two calls of the writer, and the contract.
