@@ -4,6 +4,7 @@ import { EventDecoder, eventFlags, FLAG_LAST } from '../format/event-record.js'
 import { streamKey } from '../format/names.js'
 import { NoValues } from '../format/value-decoder.js'
 import type { KeyIndex } from '../keys/key-index.js'
+import { stateBeforeDamage } from '../streams/before-damage.js'
 import type { StreamState } from '../streams/stream-state.js'
 import type { StoredEvent } from '../types/event.js'
 import type {
@@ -161,11 +162,10 @@ export class StoreReader {
     decoder: EventDecoder | undefined,
     selection?: Selection,
   ): EventSource {
-    const { catalog, refresh } = this.#reading
-    refresh?.()
+    this.#reading.refresh?.()
     const streams = decoder === undefined ? this.#reading.streams : { ...this.#reading.streams, decoder }
     const { fromOffset, toOffset, limit = Infinity, direction = 'forward' } = options
-    const state = catalog.get(stream)
+    const state = this.#readable(stream)
     if (direction === 'backward') {
       const from = Math.min(fromOffset ?? Infinity, state.version - 1)
       const to = Math.max(toOffset ?? 0, from - limit + 1, 0)
@@ -174,6 +174,17 @@ export class StoreReader {
     const from = fromOffset ?? 0
     const end = Math.min((toOffset ?? Infinity) + 1, from + limit)
     return new ForwardStreamSource(streams, state, from, end, selection)
+  }
+
+  /** A damaged stream is read up to the damage. It is not kept: nothing may be appended to it, and a repair may be under way. */
+  #readable(stream: string): StreamState {
+    const { catalog, position, streams } = this.#reading
+    try {
+      return catalog.get(stream)
+    } catch (error) {
+      if (!(error instanceof CorruptionError)) throw error
+      return stateBeforeDamage(streams.directory, streams.handles, streamKey(stream), error, position())
+    }
   }
 
   #logSource(options: ReadAllOptions, decoder: EventDecoder | undefined, selection?: Selection): EventSource {

@@ -41,7 +41,7 @@ const HINTS: Readonly<Record<string, string>> = {
   ERR_LOCKED: 'This needs the store for itself: stop that process first.',
   ERR_NOT_A_STORE: 'A store is a folder with a file "annals" and the folders "log" and "streams".',
   ERR_FORMAT: 'A newer annals wrote it; nothing was changed.',
-  ERR_CORRUPT: 'Run "annals verify" to see all that is wrong, then "annals repair".',
+  ERR_CORRUPT: 'Run "annals verify" to see all that is wrong, then "annals repair" (ERR_CORRUPT).',
   ERR_NO_SPACE: 'Make room on the disk and run it again.',
 }
 const SYSTEM_HINTS: Readonly<Record<string, string>> = {

@@ -45,7 +45,18 @@ export async function lastEvents(
   return { events: found, damage: undefined }
 }
 
-/** What can be read before damage; the last `count` of it are kept. */
+/** The last of what is picked that stand before the damage of a stream, which is read from its beginning: nobody can tell where it ends. */
+export async function lastBeforeDamage(
+  store: EventStore,
+  selection: EventSelection,
+  count: number,
+  signal: AbortSignal,
+): Promise<LastEvents> {
+  const { events, damage } = await upToDamage(readSelection(store, { ...selection, limit: undefined }, signal), count)
+  return { events: count === 0 ? [] : events.slice(-count), damage }
+}
+
+/** What can be read before damage; at least the last `count` of it are kept. */
 async function upToDamage(
   reader: EventReader,
   count: number,

@@ -60,6 +60,25 @@ t.test('[U3] what is before the damage is printed, then what is wrong', async (t
   expectOutput(t, 'cat-damaged.txt', whole)
 })
 
+t.test(
+  '[U3] of a stream whose own file is damaged, what is before the damage is printed; the log is not asked',
+  async (t) => {
+    const cwd = await sampleFolder(t)
+    spoil(`${cwd}/${STREAM_FILE}`, 'Withdrawn')
+    const whole = await transcript(cwd, [
+      ['cat', 'data', 'account-1'],
+      ['cat', '--limit', '2', 'data', 'account-1'],
+      ['cat', '--to', '1', '--json', 'data', 'account-1'],
+      ['cat', '--from', '3', 'data', 'account-1'],
+      ['cat', '--type', 'Deposited', '--raw', 'data', 'account-1'],
+      ['show', 'data', 'account-1@2'],
+      ['cat', '--category', 'account', 'data'],
+    ])
+    expectOutput(t, 'cat-damaged-stream.txt', whole)
+    t.match(await annalsHere(['cat', 'data', 'account-1'], cwd), { status: 1, stderr: /ERR_CORRUPT/ })
+  },
+)
+
 t.test('[fault 68] nothing that is stored reaches the terminal raw', async (t) => {
   const cwd = temporaryFolder(t)
   writeImage(cwd, await hostileNames())

@@ -57,7 +57,8 @@ t.test('[U3] a damaged backup is told, and makes no store; Ctrl-C ends it, and i
   t.match(await annalsHere(['restore', 'copy', join(cwd, 'other')], cwd), {
     status: 1,
     stdout: '',
-    stderr: /^annals: Cannot read .*\nRun "annals verify" to see all that is wrong, then "annals repair".\n$/,
+    stderr:
+      /^annals: Cannot read .*\nRun "annals verify" to see all that is wrong, then "annals repair" \(ERR_CORRUPT\)\.\n$/,
   })
   t.match(await annalsHere(['cat', join(cwd, 'other')], cwd), { status: 3, stdout: '' })
 })

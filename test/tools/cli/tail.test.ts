@@ -13,6 +13,7 @@ import {
   LOG_FILE,
   sampleFolder,
   spoil,
+  STREAM_FILE,
   temporaryFolder,
   transcript,
   unsafeIn,
@@ -109,6 +110,20 @@ t.test('[R13] --follow prints what another process appends, each event once, unt
   await append('a-1', 'Now', 6)
   t.match(await left.ended, { code: 141, signal: null })
   await store.close()
+})
+
+t.test('[U3] of a stream whose own file is damaged, the last events before the damage are printed', async (t) => {
+  const cwd = await sampleFolder(t)
+  spoil(`${cwd}/${STREAM_FILE}`, 'Withdrawn')
+  const whole = await transcript(cwd, [
+    ['tail', 'data', 'account-1'],
+    ['tail', '-n', '2', 'data', 'account-1'],
+    ['tail', '-n', '0', 'data', 'account-1'],
+    ['tail', '-f', '--from', '1', 'data', 'account-1'],
+    ['tail', '-n', '1', '--type', 'Opened', 'data', 'account-1'],
+    ['tail', '-n', '1', 'data', 'account-2'],
+  ])
+  expectOutput(t, 'tail-damaged-stream.txt', whole)
 })
 
 t.test('[U3] of a damaged log what is before the damage is printed, then what is wrong', async (t) => {

@@ -1,9 +1,9 @@
-import type { ReadOnlyEventStore } from '../../../engine/index.js'
+import { CorruptionError, type ReadOnlyEventStore } from '../../../engine/index.js'
 import type { Command } from '../command.js'
 import { type EventSelection, eventSelection, readSelection, SELECTION_OPTIONS } from '../event-selection.js'
 import { EventView, VIEW_OPTIONS } from '../event-view.js'
 import { EXIT, type ExitCode, UsageError } from '../exit-codes.js'
-import { lastEvents } from '../last-events.js'
+import { lastBeforeDamage, lastEvents } from '../last-events.js'
 import type { ParsedArguments } from '../parsed-arguments.js'
 import { reading } from '../reading.js'
 import type { Terminal } from '../terminal.js'
@@ -55,16 +55,15 @@ async function run(args: ParsedArguments, terminal: Terminal): Promise<ExitCode>
   const isPlaced = selection.from !== undefined || selection.since !== undefined
   const view = new EventView(out, args, selection.stream !== undefined)
   await reading(directory!, async (store) => {
-    const end = selection.stream === undefined ? store.position : (await store.streamInfo(selection.stream)).version
+    const end = await endOf(store, selection)
     const count = limit ?? DEFAULT_COUNT
     const { events, damage } =
       isPlaced && limit === undefined
-        ? {
-            events: readSelection(store, { ...selection, to: Math.min(selection.to ?? Infinity, end - 1) }, signal),
-            damage: undefined,
-          }
-        : await lastEvents(store, selection, end, count, signal)
-    if (end > 0) {
+        ? { events: readSelection(store, upTo(selection, end), signal), damage: undefined }
+        : end === undefined
+          ? await lastBeforeDamage(store, selection, count, signal)
+          : await lastEvents(store, selection, end, count, signal)
+    if (end !== 0) {
       for await (const event of events) {
         view.add(event)
         const waits = out.drain()
@@ -73,9 +72,24 @@ async function run(args: ParsedArguments, terminal: Terminal): Promise<ExitCode>
     }
     await out.flush()
     if (damage !== undefined) throw damage
-    if (follow) await followOn(store, selection, Math.max(end, selection.from ?? 0), view, terminal)
+    if (follow) await followOn(store, selection, Math.max(end ?? 0, selection.from ?? 0), view, terminal)
   })
   return EXIT.fine
+}
+
+/** The offset or position behind all that is there; undefined: damage of the stream hides it. */
+async function endOf(store: ReadOnlyEventStore, { stream }: EventSelection): Promise<number | undefined> {
+  if (stream === undefined) return store.position
+  try {
+    return (await store.streamInfo(stream)).version
+  } catch (error) {
+    if (error instanceof CorruptionError) return undefined
+    throw error
+  }
+}
+
+function upTo(selection: EventSelection, end: number | undefined): EventSelection {
+  return end === undefined ? selection : { ...selection, to: Math.min(selection.to ?? Infinity, end - 1) }
 }
 
 /** Prints what is appended behind an offset or position, as soon as it is told of. */
