@@ -63,8 +63,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/subscribe-options.ts': 'test/contract/subscription-contract',
   'engine/store/write-behind.ts': 'test/engine/store/segments, memory',
   // Keys: what is asked and answered, over both engines.
-  'engine/store/append-conditions.ts': 'test/contract/query-contract, commit-id-contract',
-  'engine/store/commit-source.ts': 'test/contract/commit-id-contract',
   'engine/store/key-keeper.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/version-at.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/types/query.ts': 'types; test/types',
