@@ -350,8 +350,14 @@ export class EventDecoder {
     const schemaVersion = view.getUint16(start + 10, true)
     const tags =
       (flags & FLAG_TAGS) === 0 ? NO_TAGS : this.#tags.decode(bytes, tagsAt(bytes, flags, typeEnd), metadataStart)
-    const data = this.#values.decode(bytes, dataStart, dataEnd)
-    const metadata = (flags & FLAG_METADATA) === 0 ? undefined : this.#values.decode(bytes, metadataStart, dataStart)
+    const values = this.#values
+    let metadata: unknown
+    let data: unknown
+    if ((flags & FLAG_METADATA) === 0) data = values.decode(bytes, dataStart, dataEnd)
+    else {
+      metadata = values.decode(bytes, metadataStart, dataStart, dataEnd)
+      data = values.decodeNext(dataEnd)
+    }
     if ((flags & FLAG_COMMIT_ID) === 0) {
       return { stream: name, offset, position, id, type, timestamp, schemaVersion, tags, data, metadata }
     }

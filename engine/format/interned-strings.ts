@@ -1,3 +1,5 @@
+import type { Sliced } from './value-strings.js'
+
 /**
  * Strings that recur in every record: event types, stream names. Making a string from bytes costs a native call and an
  * allocation; comparing the bytes with the string seen last at this place costs neither. Bounded and direct-mapped:
@@ -16,11 +18,15 @@ export class InternedStrings {
     const length = end - start
     if (length > 64) return bytes.toString('utf8', start, end)
     let hash = length
-    for (let i = start; i < end; i++) hash = (Math.imul(hash, 31) + bytes[i]!) | 0
+    let all = 0
+    for (let i = start; i < end; i++) {
+      hash = (Math.imul(hash, 31) + bytes[i]!) | 0
+      all |= bytes[i]!
+    }
     const slot = (hash ^ (hash >>> 15)) & (this.#slots.length - 1)
     const known = this.#slots[slot]
     if (known !== undefined && equals(known, bytes, start, length)) return known
-    const text = bytes.toString('utf8', start, end)
+    const text = all < 0x80 ? (bytes as Sliced).latin1Slice(start, end) : bytes.toString('utf8', start, end)
     this.#slots[slot] = text
     return text
   }

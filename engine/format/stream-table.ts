@@ -32,6 +32,9 @@ const ENTRY = 24
 const UNKNOWN = -1
 /** Bits that one pass of sorting looks at: three passes for 32 bits. */
 const RADIX_BITS = 11
+const HASHES = 2 ** 32
+/** A guess reaches so many entries to either side before the search takes halves. */
+const FIRST_REACH = 32
 
 /** What one stream has in a log segment: the offset of its first event there and where each event's frame starts. */
 export interface StreamEntry {
@@ -219,12 +222,26 @@ export class StreamTable {
     return [start, end]
   }
 
+  /** Index of the first entry whose hash is not below. Looks first where it would be if hashes were evenly spread, as those of many names are. */
   #firstOf(hash: number): number {
+    const { view } = this.#window
+    const isBelow = (i: number): boolean => view.getUint32(this.#entry(i), true) < hash
     let low = 0
     let high = this.#streams
+    if (high > 4 * FIRST_REACH) {
+      const guess = Math.floor((hash / HASHES) * high)
+      let reach = FIRST_REACH
+      if (isBelow(guess)) {
+        for (low = guess + 1; low + reach < high && isBelow(low + reach); reach *= 2) low += reach + 1
+        high = Math.min(high, low + reach)
+      } else {
+        for (high = guess; high - reach > low && !isBelow(high - reach); reach *= 2) high -= reach
+        low = Math.max(low, high - reach)
+      }
+    }
     while (low < high) {
       const middle = (low + high) >>> 1
-      if (this.#window.view.getUint32(this.#entry(middle), true) < hash) low = middle + 1
+      if (isBelow(middle)) low = middle + 1
       else high = middle
     }
     return low
@@ -237,7 +254,8 @@ export class StreamTable {
     const count = view.getUint32(at + 12, true)
     if (start + count > this.#events) return undefined
     const from = this.#start + FIXED + ENTRY * this.#streams + 4 * start
-    const bytes = Array.from({ length: count }, (_, n) => view.getUint32(from + 4 * n, true))
+    const bytes: number[] = []
+    for (let n = 0; n < count; n++) bytes.push(view.getUint32(from + 4 * n, true))
     return { firstOffset: readU64(view, at + 16), bytes }
   }
 }

@@ -1,4 +1,5 @@
 /** UUIDs as 16 bytes on disk and as canonical lower-case text outside (RFC 9562). */
+import type { Sliced } from './value-strings.js'
 
 /** Character codes of the two hexadecimal digits of each byte, and values of digits, built once: pure tables. */
 const DIGITS = Uint8Array.from('0123456789abcdef', (digit) => digit.charCodeAt(0))
@@ -16,7 +17,7 @@ export const UUID_CHARACTERS = 36
  * is several times faster than joining strings.
  */
 export class UuidFormatter {
-  readonly #text = Buffer.alloc(UUID_CHARACTERS, DASH)
+  readonly #text = Buffer.alloc(UUID_CHARACTERS, DASH) as Sliced
 
   format(bytes: Uint8Array, start: number): string {
     const text = this.#text
@@ -26,7 +27,7 @@ export class UuidFormatter {
       text[place] = DIGITS[byte >> 4]!
       text[place + 1] = DIGITS[byte & 15]!
     }
-    return text.toString('latin1')
+    return text.latin1Slice(0, UUID_CHARACTERS)
   }
 }
 

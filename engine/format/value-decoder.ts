@@ -32,14 +32,24 @@ export class ValueDecoder implements ValueSource {
    * Returns the value that `bytes` holds from `start` up to `end`. It shares no memory with `bytes`,
    * but the decoder refers to `bytes` until it decodes from another buffer.
    *
+   * @param ahead end of the values to be decoded next by `decodeNext`; default: there are none
    * @throws ValueFormatError if the range is not exactly one encoded value
    */
-  decode(bytes: Buffer, start: number, end: number): unknown {
+  decode(bytes: Buffer, start: number, end: number, ahead = end): unknown {
     if (bytes !== this.#bytes) this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength)
     this.#bytes = bytes
     this.#at = start
-    this.#end = Math.min(end, bytes.length)
-    this.#strings.begin(bytes, this.#view, this.#end)
+    this.#strings.begin(bytes, this.#view, Math.min(ahead, bytes.length))
+    return this.decodeNext(end)
+  }
+
+  /**
+   * Returns the value that stands behind the one decoded last, up to `end`, at most what was `ahead` then. Nothing may have changed the bytes.
+   *
+   * @throws ValueFormatError if the range is not exactly one encoded value
+   */
+  decodeNext(end: number): unknown {
+    this.#end = Math.min(end, this.#bytes.length)
     const value = this.read(0)
     if (this.#at !== end) this.#fail('value is followed by other bytes')
     return value
@@ -304,6 +314,10 @@ export class NoValues extends ValueDecoder {
   }
 
   override decode(): undefined {
+    return undefined
+  }
+
+  override decodeNext(): undefined {
     return undefined
   }
 }

@@ -9,7 +9,7 @@ const MAX_CACHED_KEY_BYTES = 32
 const KEY_CACHE_SLOTS = 1024
 
 /** What `toString` calls in the end. */
-type Sliced = Buffer & {
+export type Sliced = Buffer & {
   latin1Slice(start: number, end: number): string
   utf8Slice(start: number, end: number): string
 }
@@ -28,7 +28,7 @@ export class StringReader {
   #windowEnd = 0
   readonly #keys = new Array<string | undefined>(KEY_CACHE_SLOTS).fill(undefined)
 
-  /** Starts a value in `bytes`, whose view is `view`, that ends before `end`. */
+  /** Starts values that follow each other in `bytes`, whose view is `view`, and end before `end`. */
   begin(bytes: Buffer, view: DataView, end: number): void {
     this.#bytes = bytes as Sliced
     this.#view = view

@@ -32,21 +32,36 @@ export type OpenSource = (pause: () => Promise<void>, marks?: CommitMarks) => Ev
 
 /** Makes a reader of a source; each iteration opens a source of its own. */
 export function eventReader<Event>(open: OpenSource, context: IterationContext): EventReader<Event> {
-  return {
-    [Symbol.asyncIterator]: () => new EventIterator(open, context) as unknown as AsyncIterator<Event>,
-    batches(size) {
-      checkBatchSize(size)
-      return {
-        [Symbol.asyncIterator]: () => new BatchIterator(open, size, context) as unknown as AsyncIterator<Event[]>,
-      }
-    },
-    commits: () => ({
-      [Symbol.asyncIterator]() {
-        const reading = context.commits()
-        const marked: OpenSource = (pause) => open(pause, reading.marks)
-        return byCommit(new BatchIterator(marked, CHUNK, context), reading) as unknown as AsyncIterator<Event[]>
+  return new SourceReader(open, context) as unknown as EventReader<Event>
+}
+
+/** A class, because an object with closures for what it can do takes longer to make than to use. */
+class SourceReader implements EventReader {
+  readonly #open: OpenSource
+  readonly #context: IterationContext
+
+  constructor(open: OpenSource, context: IterationContext) {
+    this.#open = open
+    this.#context = context
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<StoredEvent> {
+    return new EventIterator(this.#open, this.#context)
+  }
+
+  batches(size: number): AsyncIterable<StoredEvent[]> {
+    checkBatchSize(size)
+    return { [Symbol.asyncIterator]: () => new BatchIterator(this.#open, size, this.#context) }
+  }
+
+  commits(): AsyncIterable<StoredEvent[]> {
+    return {
+      [Symbol.asyncIterator]: () => {
+        const reading = this.#context.commits()
+        const marked: OpenSource = (pause) => this.#open(pause, reading.marks)
+        return byCommit(new BatchIterator(marked, CHUNK, this.#context), reading)
       },
-    }),
+    }
   }
 }
 

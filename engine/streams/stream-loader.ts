@@ -8,6 +8,7 @@ import {
   FRAME_TRAILER_BYTES,
   MIN_FRAME_BYTES,
   windowOf,
+  type Window,
 } from '../format/frame.js'
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import type { StreamKey } from '../format/names.js'
@@ -18,6 +19,7 @@ import { readFullySync } from '../io/transfer.js'
 import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
 import { reasonOf } from '../segment/frame-reader.js'
 import type { ReadHandles } from '../segment/read-handles.js'
+import { LENT_BYTES } from '../segment/read-windows.js'
 import {
   checkSegmentHeader,
   faultOfEvent,
@@ -31,9 +33,22 @@ import type { StreamDirectory } from './stream-directory.js'
 import { type LastSegment, StreamState } from './stream-state.js'
 
 /** Segments up to this size are read whole when a stream is first used: one open and one read. */
-const SMALL_BYTES = 16 * 1024
+const SMALL_BYTES = LENT_BYTES
 /** From this size on a segment has an index. */
 export const INDEXED_FROM_BYTES = 64 * 1024
+
+/** What most streams have: shared, because of how many there are. */
+const FIRST_ONLY: readonly number[] = Object.freeze([0])
+
+interface OpenedSegment {
+  readonly base: number
+  readonly path: string
+  readonly handle: FileHandle
+  readonly size: number
+  readonly isSmall: boolean
+  /** All of it where it is small, else its header. Valid until the next one is opened. */
+  readonly bytes: Buffer
+}
 
 /** Finds out from a stream's files, at its first use, how far they go. Costs one open and one read for most streams. */
 export class StreamLoader {
@@ -65,34 +80,62 @@ export class StreamLoader {
       if (unproven === 0 || (unproven === Infinity && !this.#directory.isHeadless(key))) return state
       throw missing(first, key, 0)
     }
-    const bases = this.#isSealed(key, 0) ? this.#directory.bases(key) : [0]
+    const { windows } = this.#handles
+    const lent = windows.borrow()
+    try {
+      return this.#loaded(state, lent, unproven)
+    } finally {
+      windows.giveBack(lent)
+    }
+  }
+
+  #loaded(state: StreamState, lent: Window, unproven: number): StreamState {
+    const { key } = state
+    const first = this.#open(key, 0, lent)
+    const bases = this.#isSealed(first) ? this.#directory.bases(key) : FIRST_ONLY
     // Sealed segments are synced before what follows counts as settled, so only those behind `unproven` need a look, and
     // the one before: where its last event is proven, its seal may not be.
     let at = bases.length - 1
     while (at > 0 && bases[at]! >= unproven) at--
-    let found = this.#last(key, bases[at]!, unproven)
+    let found = this.#last(key, at === 0 ? first : this.#open(key, bases[at]!, lent), unproven)
     while (found.contents.nextBase !== undefined && found.contents.nextBase === bases[at + 1]) {
-      found = this.#last(key, bases[++at]!, unproven)
+      found = this.#last(key, this.#open(key, bases[++at]!, lent), unproven)
     }
     const { contents, segment } = found
     if (contents.nextBase === undefined) state.last = segment
     else if (unproven === Infinity) {
       throw missing(this.#directory.segmentPath(key, contents.nextBase), key, contents.nextBase)
     }
-    state.bases = bases.slice(0, at + 1)
+    state.bases = at === 0 ? FIRST_ONLY : bases.slice(0, at + 1)
     state.version = contents.version
     state.nextOffset = contents.version
     state.flushed = contents.version
     return state
   }
 
-  /** Looks at the last bytes of a segment only: most streams have one segment, and then no folder needs to be listed. */
-  #isSealed(key: StreamKey, base: number): boolean {
-    const handle = this.#handles.get(this.#directory.segmentPath(key, base))
+  /** Opens a segment and reads all of it, or its header where it is not small. */
+  #open(key: StreamKey, base: number, lent: Window): OpenedSegment {
+    const path = this.#directory.segmentPath(key, base)
+    const handle = this.#handles.get(path)
     const size = handle.size()
+    const isSmall = size <= SMALL_BYTES
+    const wanted = isSmall ? size : Math.min(size, HEADER_FIXED_BYTES + key.byteLength)
+    const bytes = lent.bytes.subarray(0, readFullySync(handle, lent.bytes, 0, wanted, 0))
+    return { base, path, handle, size, isSmall, bytes }
+  }
+
+  /** Looks at the last bytes of a segment only: most streams have one segment, and then no folder needs to be listed. */
+  #isSealed({ handle, size, isSmall, bytes }: OpenedSegment): boolean {
     if (size < HEADER_FIXED_BYTES + SEAL_BYTES) return false
-    const window = windowOf(Buffer.allocUnsafe(SEAL_BYTES))
-    if (readFullySync(handle, window.bytes, 0, SEAL_BYTES, size - SEAL_BYTES) < SEAL_BYTES) return false
+    let seal: Buffer
+    if (isSmall) {
+      if (bytes.length < size) return false
+      seal = bytes.subarray(size - SEAL_BYTES)
+    } else {
+      seal = Buffer.allocUnsafe(SEAL_BYTES)
+      if (readFullySync(handle, seal, 0, SEAL_BYTES, size - SEAL_BYTES) < SEAL_BYTES) return false
+    }
+    const window = windowOf(seal)
     return (
       typeof checkFrame(window, 0, SEAL_BYTES, SEAL_BYTES) === 'number' &&
       decodeSeal(window, 0, SEAL_BYTES) !== undefined
@@ -101,15 +144,9 @@ export class StreamLoader {
 
   #last(
     key: StreamKey,
-    base: number,
+    { base, path, handle, size, isSmall, bytes }: OpenedSegment,
     unproven: number,
   ): { readonly segment: LastSegment; readonly contents: SegmentContents } {
-    const path = this.#directory.segmentPath(key, base)
-    const handle = this.#handles.get(path)
-    const size = handle.size()
-    const head = Buffer.allocUnsafe(Math.min(size, size <= SMALL_BYTES ? size : HEADER_FIXED_BYTES + key.byteLength))
-    const got = readFullySync(handle, head, 0, head.length, 0)
-    const bytes = got === head.length ? head : head.subarray(0, got)
     let start: number
     try {
       start = checkSegmentHeader(bytes, path, key, base, this.#directory.storeId).start
@@ -129,12 +166,11 @@ export class StreamLoader {
         },
       }
     }
-    const contents =
-      size <= SMALL_BYTES
-        ? scanFrames(windowOf(bytes), 0, start, base, key, MAX_COMMIT_BYTES)
-        : unproven === Infinity
-          ? this.#fromEnd(handle, path, size, key, base)
-          : this.#fromOffset(handle, size, key, base, start, unproven)
+    const contents = isSmall
+      ? scanFrames(windowOf(bytes), 0, start, base, key, MAX_COMMIT_BYTES)
+      : unproven === Infinity
+        ? this.#fromEnd(handle, path, size, key, base)
+        : this.#fromOffset(handle, size, key, base, start, unproven)
     if (contents.fault !== undefined && contents.version < unproven) {
       throw new CorruptionError(contents.fault, {
         file: path,

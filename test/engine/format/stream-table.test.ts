@@ -47,6 +47,30 @@ t.test('what was collected is found again, in memory and in the encoded table', 
   t.end()
 })
 
+t.test('in a large table every stream is found, also where hashes lie unevenly', (t) => {
+  const all = Array.from({ length: 5000 }, (_, n) => ({ name: `s-${n}`, first: n, bytes: [n] }))
+  const hashOf = ({ name }: { name: string }): number => streamKey(name).hash
+  // Each part is dense in one place: a search that expects them spread begins far from it.
+  const low = (one: { name: string }): boolean => hashOf(one) < 2 ** 28
+  const high = (one: { name: string }): boolean => hashOf(one) > 2 ** 32 - 2 ** 28
+  for (const [what, streams] of [
+    ['all', all],
+    ['low', all.filter(low)],
+    ['high', all.filter(high)],
+    ['at both ends', all.filter((one) => low(one) || high(one))],
+  ] as const) {
+    t.ok(streams.length > 200)
+    const table = parse(build(streams).encode())!
+    const found = all.filter((one) => table.lookup(streamKey(one.name)) !== undefined)
+    t.same(found, streams, what)
+    t.ok(
+      streams.every(({ name, first }) => table.lookup(streamKey(name))!.firstOffset === first),
+      what,
+    )
+  }
+  t.end()
+})
+
 t.test('[F2] every field of a stream table stands where the table says', (t) => {
   const builder = new StreamTableBuilder()
   builder.add('aé', streamKey('aé').hash, 2 ** 33, 100)

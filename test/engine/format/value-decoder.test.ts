@@ -257,6 +257,51 @@ function mutate(bytes: Buffer, place: number, kind: string, byte: number, tokens
   }
 }
 
+t.test('decodeNext goes on behind the value decoded last', (t) => {
+  fc.assert(
+    fc.property(anyValue, anyValue, fc.nat(20), (first, second, before) => {
+      const codec = codecWithShape()
+      const values = [codec.encode(first), codec.encode(second)]
+      const bytes = Buffer.concat([Buffer.alloc(before, 0x78), ...values, Buffer.alloc(10, 0x78)])
+      const middle = before + values[0]!.length
+      const end = middle + values[1]!.length
+      const decoded = [codec.decoder.decode(bytes, before, middle, end), codec.decoder.decodeNext(end)]
+      t.same(
+        decoded,
+        values.map((value) => codec.decode(value)),
+      )
+    }),
+    { numRuns: 100 },
+  )
+  t.end()
+})
+
+t.test('decodeNext sees the bytes as they are, and refuses what is not one value up to the end', (t) => {
+  const codec = codecWithShape()
+  const texts = [
+    'metadata of the first event',
+    'data of the first event',
+    'the second event has that',
+    'and as data this one',
+  ]
+  const bytes = Buffer.alloc(100)
+  for (const pair of [texts.slice(0, 2), texts.slice(2)]) {
+    // As a window that is used again is filled: the same buffer, the same places, other bytes.
+    const [first, second] = pair.map((text) => codec.encode(text)) as [Buffer, Buffer]
+    first.copy(bytes)
+    second.copy(bytes, first.length)
+    const end = first.length + second.length
+    t.equal(codec.decoder.decode(bytes, 0, first.length, end), pair[0])
+    t.equal(codec.decoder.decodeNext(end), pair[1])
+    codec.decoder.decode(bytes, 0, first.length, end)
+    t.throws(() => codec.decoder.decodeNext(end - 1), ValueFormatError)
+    codec.decoder.decode(bytes, 0, first.length, end)
+    t.throws(() => codec.decoder.decodeNext(end + 1), ValueFormatError)
+    t.throws(() => codec.decoder.decode(bytes, 0, first.length - 1, end), ValueFormatError)
+  }
+  t.end()
+})
+
 function depthOf(value: unknown): number {
   let depth = 0
   for (let inner = value; Array.isArray(inner); inner = inner[0]) depth++
