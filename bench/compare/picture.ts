@@ -1,5 +1,5 @@
 /** The picture: a panel for each row, a bar for each contestant, the best of the row as long as the panel is wide. Reads in light and in dark. */
-import { type ContestantResult, figure, middle, type RowResult } from './results.js'
+import { type ContestantResult, figure, isOwn, middle, type RowResult } from './results.js'
 import { lessIsBetter } from './row.js'
 
 const WIDTH = 860
@@ -57,7 +57,7 @@ function panel(row: RowResult, measured: readonly ContestantResult[], top: numbe
   for (const [index, one] of sorted.entries()) {
     const y = top + TITLE - 6 + index * STEP
     const width = Math.max(1, Math.round((middle(one) / most) * widest))
-    const kind = one.name === 'annals' ? 'own' : one.kind === 'limit' ? 'limit' : 'rival'
+    const kind = isOwn(one.name) ? 'own' : one.kind === 'limit' ? 'limit' : 'rival'
     const strong = kind === 'own' ? ' class="own-text"' : ''
     parts.push(
       `<text${strong} x="${MARGIN + LABEL - 8}" y="${y + 11}" text-anchor="end">${escape(one.title)}</text>`,

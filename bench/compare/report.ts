@@ -1,5 +1,5 @@
 /** The table, in Markdown. */
-import { type ContestantResult, figure, middle, range, type RowResult, summary, timesAsGood } from './results.js'
+import { type ContestantResult, figure, isOwn, middle, range, type RowResult, summary, timesAsGood } from './results.js'
 import { lessIsBetter } from './row.js'
 
 export function report(rows: readonly RowResult[]): string {
@@ -54,7 +54,7 @@ function details(row: RowResult): string[] {
     }
     const [least, most] = range(one)
     return cells([
-      one.name === 'annals' ? `**${one.title}**` : one.title,
+      isOwn(one.name) ? `**${one.title}**` : one.title,
       `${figure(middle(one))} (${figure(least)}–${figure(most)})`,
       ratio(row, one, raw),
       cost(one, 'cpuUsPerEvent'),
@@ -65,6 +65,7 @@ function details(row: RowResult): string[] {
   return [
     `## ${row.title}`,
     '',
+    ...(row.note === undefined ? [] : [row.note, '']),
     cells([
       '',
       `${row.unit}${lessIsBetter(row) ? ', less is better' : ''}`,

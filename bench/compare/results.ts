@@ -14,7 +14,7 @@ export interface ContestantResult {
   readonly failed?: string | undefined
 }
 
-export interface RowResult extends Pick<Row, 'name' | 'title' | 'unit'> {
+export interface RowResult extends Pick<Row, 'name' | 'title' | 'unit' | 'note'> {
   readonly contestants: readonly ContestantResult[]
   /** Where and when: rows of one file may come from several runs. */
   readonly run: RunInfo
@@ -26,6 +26,11 @@ export interface RunInfo {
   readonly machine: string
   readonly rounds: number
   readonly quick: boolean
+}
+
+/** Whether a contestant is annals, in one of its durabilities: no rival, then. */
+export function isOwn(name: string): boolean {
+  return name === 'annals' || name.startsWith('annals-')
 }
 
 /** Puts new rows in the place of older ones, in the order of all rows. */
@@ -75,7 +80,7 @@ export function summary(row: RowResult): Summary {
   const betterLimit = best(measured.filter(({ kind }) => kind === 'limit'))
   return {
     own: measured.find(({ name }) => name === 'annals'),
-    rival: best(measured.filter(({ kind, name }) => kind === 'store' && name !== 'annals')),
+    rival: best(measured.filter(({ kind, name }) => kind === 'store' && !isOwn(name))),
     raw,
     betterLimit: betterLimit === raw ? undefined : betterLimit,
   }

@@ -31,6 +31,8 @@ export interface Row {
   readonly name: string
   readonly title: string
   readonly unit: 'events/s' | 'reads/s' | 'ms' | 'µs' | 'B'
+  /** What must be known to compare the contestants; stands above the table. */
+  readonly note?: string | undefined
   /** Names of engines and limits; the first limit is what the others are compared with. */
   readonly contestants: readonly string[]
   readonly streams: number

@@ -59,6 +59,7 @@ export class Runner {
       name: row.name,
       title: row.title,
       unit: row.unit,
+      note: row.note,
       contestants: tallies.map(result),
       run: info,
     }

@@ -87,6 +87,19 @@ t.test('the best rival and the better limit are found, and ratios are taken roun
   t.end()
 })
 
+t.test('annals in another durability is no rival of itself, and a row says what must be known to compare', (t) => {
+  const note = 'annals-relaxed has it on no disk yet'
+  const row = { ...small, note, contestants: [...small.contestants, one('annals-relaxed', 'store', 1)] }
+  t.equal(summary(row).own?.name, 'annals')
+  t.equal(summary(row).rival?.name, 'soon')
+  const text = report([row])
+  t.match(text, `## small\n\n${note}\n\n|  | ms`)
+  t.match(text, '| **annals-relaxed** | 1.00 (1.00–1.00) |')
+  t.notMatch(report([small]), note)
+  t.equal(picture([row]).match(/class="own" x/g)?.length, 2)
+  t.end()
+})
+
 t.test('the report shows medians, least and most, what was skipped and what failed', (t) => {
   const text = report([fast, small])
   t.match(text, '| fast & <wide>, events/s | 200 | better 200 | 2.00 | 400 | 0.50 | raw-zero-filled 800 | 0.25 |')

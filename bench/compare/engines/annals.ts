@@ -22,6 +22,15 @@ export const annals: ComparedEngine = {
       .version,
 }
 
+/** For the row of subscriptions, whose rival tells of events before they are on disk. */
+export const annalsRelaxed: ComparedEngine = {
+  ...annals,
+  name: 'annals-relaxed',
+  title: 'annals, relaxed',
+  note: "`durability: 'os'`, also where the row is durable",
+  open: (options: OpenOptions) => annals.open({ ...options, level: 'relaxed' }),
+}
+
 type Opened = Awaited<ReturnType<typeof openEventStore>>
 
 class AnnalsStore implements ComparedStore {

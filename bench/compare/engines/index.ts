@@ -1,5 +1,5 @@
 import type { Contestant } from '../engine.js'
-import { annals } from './annals.js'
+import { annals, annalsRelaxed } from './annals.js'
 import { classicLevel } from './classic-level.js'
 import { eventStorageEngine } from './event-storage.js'
 import { lmdbEngine } from './lmdb.js'
@@ -10,6 +10,7 @@ import { sqliteEngines } from './sqlite.js'
 /** In the order of the table. */
 export const contestants: readonly Contestant[] = [
   annals,
+  annalsRelaxed,
   ...sqliteEngines,
   lmdbEngine,
   classicLevel,
