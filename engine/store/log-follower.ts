@@ -149,7 +149,12 @@ export class LogFollower {
       while (this.#byte < step.end) {
         if (left <= 0) return true
         const from = this.#byte
-        const stop = this.#scan(Math.min(step.end, from + left)) && this.#scan(step.end) // the next group may be longer
+        let stop = this.#scan(Math.min(step.end, from + left))
+        if (stop !== undefined && left < bytes) return true // what is left is too little for the next group
+        // That may be longer than all that was to be taken.
+        for (let most = bytes; stop !== undefined && from + most < step.end; most *= 2) {
+          stop = this.#scan(Math.min(step.end, from + 2 * most))
+        }
         if (stop !== undefined) {
           if (this.#isDamage(stop, step)) this.#damaged(stop, steps.slice(i))
           else this.#held = target

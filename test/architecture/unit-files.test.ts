@@ -71,7 +71,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/follow-clock.ts': 'test/engine/store/read-only-race',
   'engine/store/followed-store.ts': 'test/engine/store/read-only-race, test/contract/read-only-store',
   'engine/store/followed-streams.ts': 'test/engine/store/read-only-race, test/contract/read-only-store',
-  'engine/store/log-follower.ts': 'test/engine/store/read-only-race',
   'engine/store/read-only-event-store.ts': 'test/contract/read-only-store',
   // Looking into files: every byte of every kind of file goes through all of them.
   'engine/inspect/derived-fields.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
