@@ -61,7 +61,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/store-reader.ts': 'test/contract/read-contract',
   'engine/store/stream-source.ts': 'test/contract/read-contract, test/engine/store/index-files',
   'engine/store/subscribe-options.ts': 'test/contract/subscription-contract',
-  'engine/store/write-behind.ts': 'test/engine/store/segments, memory',
   // Keys: what is asked and answered, over both engines.
   'engine/store/key-keeper.ts': 'test/contract/query-contract, commit-id-contract',
   'engine/store/version-at.ts': 'test/contract/query-contract, commit-id-contract',
