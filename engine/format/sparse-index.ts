@@ -181,3 +181,15 @@ export function findEntryIndex(entries: readonly IndexEntry[], number: number): 
 export function findEntry(entries: readonly IndexEntry[], number: number): IndexEntry | undefined {
   return entries[findEntryIndex(entries, number)]
 }
+
+/**
+ * Returns how many bytes from the entry `found` on hold everything below the number `end`; undefined where no entry follows that
+ * stands behind it.
+ */
+export function bytesBelow(entries: readonly IndexEntry[], found: number, end: number): number | undefined {
+  const first = entries[found]
+  if (first === undefined) return undefined
+  let last = found
+  while (last < entries.length && entries[last]!.number < end) last++
+  return last === entries.length ? undefined : entries[last]!.byte - first.byte
+}

@@ -4,7 +4,7 @@ import { CorruptionError } from '../errors.js'
 import { type EventDecoder, eventFits, eventPosition } from '../format/event-record.js'
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import { FRAME_EVENT, FRAME_KIND } from '../format/frame.js'
-import { findEntry, type IndexEntry } from '../format/sparse-index.js'
+import { bytesBelow, findEntry, findEntryIndex, type IndexEntry } from '../format/sparse-index.js'
 import { nextRun, type Run, type TimeRange } from '../format/time-runs.js'
 import { asCorruption } from '../format/value-format.js'
 import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
@@ -15,6 +15,8 @@ import type { EventSource } from './event-iterator.js'
 import type { Selection } from './selection.js'
 
 const FIRST_BYTES = 64 * 1024
+/** Where no more events than these are wanted, no more is read than they need. */
+const FEW = 32
 /** What looking at the index of a segment costs, told in events. */
 const INDEX_COST = 256
 
@@ -30,6 +32,13 @@ export interface LogReading {
     { readonly path: string; readonly end: number; readonly entries: readonly IndexEntry[] } | undefined
   /** How much of the last segment counted when the store was opened. */
   readonly lastEnd: (path: string) => number | undefined
+}
+
+/** Bytes of a segment; of these the first `bytes` hold all that is wanted, where an index tells. */
+interface Range {
+  readonly from: number
+  readonly end: number
+  readonly bytes?: number | undefined
 }
 
 /** Reads the log in commit order. */
@@ -127,40 +136,43 @@ export class LogSource implements EventSource {
     this.#before = undefined
     const times = this.#selection?.filter.times
     const timed = times !== undefined && this.#distrusted !== segment.path
-    const range = timed ? this.#rangeOf(segment, times) : this.#rangeFrom(segment)
+    const range: Range | undefined = timed ? this.#rangeOf(segment, times) : this.#rangeFrom(segment)
     if (range === undefined) return false
-    const { from, end } = range
-    const few = !timed && this.#end - this.#position <= 32
+    const { from, end, bytes } = range
+    const few = !timed && this.#end - this.#position <= FEW
+    const least = 2 * limits.indexIntervalBytes
     this.#reader = new FrameReader(handles, {
       path: segment.path,
       from,
       end,
       maxFrameBytes: MAX_COMMIT_BYTES,
-      firstBytes: few ? 2 * limits.indexIntervalBytes : FIRST_BYTES,
-      windowBytes: limits.readWindowBytes,
+      firstBytes: few ? Math.min(bytes ?? least, FIRST_BYTES) : FIRST_BYTES,
+      windowBytes: few ? FIRST_BYTES : limits.readWindowBytes,
     })
     this.#at = 0
     return true
   }
 
   /** The bytes of a segment from the next event on. */
-  #rangeFrom(segment: LogSegment): { from: number; end: number } {
+  #rangeFrom(segment: LogSegment): Range {
     const { handles, indexes, active, lastEnd } = this.#reading
     const growing = active()
     const isActive = growing?.path === segment.path
     const end = isActive ? growing.end : (lastEnd(segment.path) ?? handles.get(segment.path).size())
     if (this.#position === segment.base || this.#distrusted === segment.path) return { from: HEADER_FIXED_BYTES, end }
     const entries = isActive ? growing.entries : indexes.entries(segment, end)
-    const entry = findEntry(entries, this.#position)
+    const found = findEntryIndex(entries, this.#position)
+    const entry = entries[found]
     const from = entry !== undefined && entry.byte < end ? this.#checked(segment.path, entry, end) : HEADER_FIXED_BYTES
-    return { from, end }
+    const few = this.#end - this.#position <= FEW && from === entry?.byte
+    return { from, end, bytes: few ? bytesBelow(entries, found, this.#end) : undefined }
   }
 
   /**
    * The bytes of the next events of a segment that may be of a time; undefined when there are none. Neither opens the segment nor reads
    * of it: that the index is right shows when what it names is read.
    */
-  #rangeOf(segment: LogSegment, times: TimeRange): { from: number; end: number } | undefined {
+  #rangeOf(segment: LogSegment, times: TimeRange): Range | undefined {
     const { indexes, active, lastEnd } = this.#reading
     const growing = active()
     const isActive = growing?.path === segment.path

@@ -2,7 +2,7 @@ import { CorruptionError } from '../errors.js'
 import { eventOffset, EVENT_FIXED_BYTES } from '../format/event-record.js'
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import { FRAME_EVENT, FRAME_KIND, MIN_FRAME_BYTES, type Window } from '../format/frame.js'
-import { findEntry, type IndexEntry } from '../format/sparse-index.js'
+import { bytesBelow, findEntryIndex, type IndexEntry } from '../format/sparse-index.js'
 import { asCorruption } from '../format/value-format.js'
 import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
 import { FrameReader, type WantedFrames } from '../segment/frame-reader.js'
@@ -146,19 +146,23 @@ export class SegmentCursor<Event = StoredEvent> {
     const path = directory.segmentPath(key, base)
     const end = last?.base === base ? last.bytes : handles.sizeOfFinished(path)
     const header = HEADER_FIXED_BYTES + key.byteLength
-    const entry = this.offset === base ? undefined : findEntry(indexOf(this.#reading, this.#state, base), this.offset)
+    const least = 2 * limits.indexIntervalBytes
+    const first = this.offset === base
+    const entries = first && !(this.#few && end - header > least) ? [] : indexOf(this.#reading, this.#state, base)
+    const found = findEntryIndex(entries, this.offset)
+    const entry = first ? undefined : entries[found]
     const from = entry === undefined || entry.byte >= end ? header : entry.byte
     this.#seeking = from !== header
     this.#path = path
     this.#base = base
-    const firstBytes = this.#few ? 2 * limits.indexIntervalBytes : FIRST_BYTES
+    const bytes = this.#few ? (bytesBelow(entries, found, this.offset + this.#wanted) ?? least) : FIRST_BYTES
     return new FrameReader(handles, {
       path,
       from,
       end: Math.min(end, this.#endByte),
       maxFrameBytes: MAX_COMMIT_BYTES,
-      firstBytes,
-      windowBytes: limits.readWindowBytes,
+      firstBytes: Math.min(bytes, FIRST_BYTES),
+      windowBytes: this.#few ? FIRST_BYTES : limits.readWindowBytes,
       ...(this.#few && this.#seeking ? { wanted: (window, end) => this.#find(window, end) } : undefined),
     })
   }

@@ -3,6 +3,7 @@ import t from 'tap'
 import { crc32c } from '../../../engine/format/crc32c.js'
 import { windowOf } from '../../../engine/format/frame.js'
 import {
+  bytesBelow,
   decodeEntries,
   encodeEntries,
   findEntry,
@@ -159,6 +160,18 @@ t.test('findEntry finds its way in long indexes, however unevenly the numbers li
     }
     t.equal(last, 499)
   }
+  t.end()
+})
+
+t.test('bytesBelow tells how far the bytes of some numbers go, where the index goes that far', (t) => {
+  const entries = entriesOf([3, 10, 20, 30]).map((entry) => ({ ...entry, byte: 100 * entry.number }))
+  t.equal(bytesBelow(entries, 0, 4), 700)
+  t.equal(bytesBelow(entries, 0, 10), 700)
+  t.equal(bytesBelow(entries, 0, 11), 1700)
+  t.equal(bytesBelow(entries, 1, 30), 2000)
+  t.equal(bytesBelow(entries, 1, 31), undefined, 'nobody knows where the last entry ends')
+  t.equal(bytesBelow(entries, -1, 4), undefined)
+  t.equal(bytesBelow([], -1, 4), undefined)
   t.end()
 })
 

@@ -64,7 +64,8 @@ t.test('[F3] an index that is missing or wrong is made from its segment once, an
       machine.files.record()
       t.same(await range(store, from), countUp(3, from))
       const reads = machine.files.trace!.filter(({ kind }) => kind === 'read')
-      t.ok(reads.reduce((sum, { length }) => sum + length!, 0) <= 2 * INTERVAL, `offset ${from}`)
+      // Three events are in two stretches of the index at most, each of which ends with the record that fills it.
+      t.ok(reads.reduce((sum, { length }) => sum + length!, 0) <= 2 * (INTERVAL + 200), `offset ${from}`)
     }
     await store.close()
   }

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { FileEventStore, StoredEvent } from '../../../engine/index.js'
-import { countUp, datas, TestMachine } from './test-machine.js'
+import { countUp, datas, sized, TestMachine } from './test-machine.js'
 
 /**
  * Texts, bytes and long names that would show if they were still parts of a window that somebody else reads into. Streams with short
@@ -78,6 +78,49 @@ t.test('[R1] reads that overlap, are left in the middle or forgotten hand out th
   )
   await store.close()
 })
+
+t.test(
+  '[R3] a few events from anywhere cost one read of little more than they take, whatever their size',
+  async (t) => {
+    for (const bytes of [100, 1200, 4000]) {
+      const machine = new TestMachine()
+      let store = await machine.open()
+      await store.append(
+        'a',
+        countUp(400).map((n) => sized(bytes + (n % 50))),
+      )
+      await store.checkpoint()
+      await store.close()
+      store = await machine.open()
+      await datas(store.readStream('a', { limit: 1 })) // looks the stream up, and its index
+      await datas(store.readAll({ fromPosition: 5, limit: 1 }))
+      const most = 10 * (bytes + 200) + 8192
+      for (const from of [0, 1, 33, 150, 280]) {
+        for (const read of [
+          () => store.readStream('a', { fromOffset: from, limit: 10 }),
+          () => store.readStream('a', { fromOffset: from + 9, limit: 10, direction: 'backward' }),
+        ]) {
+          machine.files.record()
+          const before = machine.files.bytesRead
+          t.equal((await datas(read())).length, 10)
+          t.equal(machine.files.trace!.filter(({ kind }) => kind === 'read').length, 1, `${bytes} from ${from}`)
+          t.ok(machine.files.bytesRead - before <= most, `${bytes} from ${from}: ${machine.files.bytesRead - before}`)
+        }
+        if (from === 0) continue
+        machine.files.record()
+        const before = machine.files.bytesRead
+        t.equal((await datas(store.readAll({ fromPosition: from, limit: 10 }))).length, 10)
+        const reads = machine.files.trace!.filter(({ kind }) => kind === 'read').length
+        t.ok(reads <= (bytes < 4000 ? 2 : 3), 'the record that the index names is checked first, then all are read')
+        t.ok(
+          machine.files.bytesRead - before <= most + 4096,
+          `${bytes} from ${from}: ${machine.files.bytesRead - before}`,
+        )
+      }
+      await store.close()
+    }
+  },
+)
 
 t.test('[fault 39] a few events at an offset are served beside damage that they have no part in', async (t) => {
   const machine = new TestMachine()
