@@ -51,7 +51,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/commit-marks.ts': 'test/contract/read-contract',
   'engine/store/feed.ts': 'test/contract/subscription-contract, test/engine/store/subscription',
   'engine/store/file-event-store.ts': 'composition root; test/contract',
-  'engine/store/log-source.ts': 'test/contract/read-contract, test/engine/store/index-files',
   'engine/store/maintenance.ts': 'test/engine/store/segments, test/crash',
   'engine/store/open-subscription.ts': 'test/contract/subscription-contract, test/engine/store/subscription',
   'engine/store/option-checks.ts': 'test/contract/refusal-contract',
@@ -59,7 +58,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   'engine/store/read-options.ts': 'test/contract/refusal-contract',
   'engine/store/segment-cursor.ts': 'test/contract/read-contract, test/engine/store/index-files',
   'engine/store/store-reader.ts': 'test/contract/read-contract',
-  'engine/store/stream-source.ts': 'test/contract/read-contract, test/engine/store/index-files',
   'engine/store/subscribe-options.ts': 'test/contract/subscription-contract',
   // Keys: what is asked and answered, over both engines.
   'engine/store/key-keeper.ts': 'test/contract/query-contract, commit-id-contract',
