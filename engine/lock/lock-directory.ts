@@ -42,6 +42,10 @@ export class LockDirectory {
   #mayRenew: () => boolean = () => true
   #onLost: ((error: Error) => void) | undefined
   #isLost = false
+  /** When it was made or renewed last, and from when on renewals have come in time. Milliseconds of `elapsed`. */
+  #renewedAt = 0
+  #steadyFrom = 0
+  readonly #staleMs: number
   #release: (() => Promise<void>) | undefined
   #mayRemove = true
 
@@ -49,6 +53,7 @@ export class LockDirectory {
     this.#environment = environment
     this.path = path
     this.#replaces = options.replaces
+    this.#staleMs = options.staleMs
   }
 
   /** Takes the lock; undefined when somebody has it. Throws when what stands there is in the way of any lock. */
@@ -88,6 +93,15 @@ export class LockDirectory {
     if (this.#isLost) return false
     const found = this.#environment.files.stat(this.path)
     return found?.kind === 'directory' && found.inode === this.#own?.inode
+  }
+
+  /**
+   * Tells whether everybody can see that we live: who is late with a renewal may lose the lock while renewing it, so that for some
+   * time afterwards only a look at the epoch is proof. No system call.
+   */
+  isSteady(): boolean {
+    const now = this.#environment.elapsed()
+    return now >= this.#steadyFrom && now - this.#renewedAt < this.#staleMs / 2
   }
 
   /** Stops renewing, and removes the directory if it is certainly ours. Idempotent. */
@@ -130,6 +144,7 @@ export class LockDirectory {
     const made = files.stat(this.path)
     if (made === undefined) throw systemError('ENOENT', 'stat', this.path)
     this.#own = made
+    this.#renewedAt = this.#environment.elapsed()
   }
 
   /** Own directory: the time that was set. Another: ages ago if it is to be replaced, else this moment. */
@@ -151,6 +166,9 @@ export class LockDirectory {
     // Not what was set but what is reported counts: some file systems keep whole seconds.
     this.#own = files.stat(this.path) ?? this.#own
     this.#believed = believed
+    const now = this.#environment.elapsed()
+    if (now - this.#renewedAt >= this.#staleMs / 2) this.#steadyFrom = now + this.#staleMs
+    this.#renewedAt = now
   }
 
   /** Up to a second ago: the time is a signature too, because of inodes that come back. */

@@ -20,6 +20,11 @@ export interface WriterLock {
   check(): void
 
   /**
+   * Tells whether a `check` of half a second ago still holds: not for a writer that was stopped, or has just woken up. No system call.
+   */
+  isSteady(): boolean
+
+  /**
    * Returns why something has failed: the error given or, when another writer has the store, ERR_LOCK_LOST. It has moved and changed files under
    * this one's hands, and whatever this one then meets is a consequence of that. Never throws.
    */
@@ -69,6 +74,10 @@ export class HeldWriterLock implements WriterLock {
     }
     if (this.#lost === undefined && !this.#holds()) this.#lose(undefined)
     if (this.#lost !== undefined) throw this.#lostError()
+  }
+
+  isSteady(): boolean {
+    return this.#lock.isSteady()
   }
 
   explain<Failure extends Error>(error: Failure): Failure | AnnalsError {

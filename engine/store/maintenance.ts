@@ -60,8 +60,8 @@ export class Maintenance {
     this.#m = maintenance
     const { parts, log, streams, handles, catalog, unsettled } = maintenance
     const { environment, settings, recovered } = parts
-    const flusher = new StreamFlusher(streams, handles, log.slabs, recovered.shapes, settings.limits, () =>
-      this.#fence(),
+    const flusher = new StreamFlusher(streams, handles, log.slabs, recovered.shapes, settings.limits, (surely) =>
+      this.#fence(surely),
     )
     this.writeBehind = new WriteBehind(environment, settings.limits, flusher, log.slabs, {
       position: maintenance.position,
@@ -83,7 +83,7 @@ export class Maintenance {
       unsettled,
       inheritedEnd: recovered.position,
       settled: (position) => this.#settled(position),
-      fence: () => this.#fence(),
+      fence: () => this.#fence(true),
       failed: (error) => log.fail(failureOfSync(error)),
     })
     this.#checkpointer = new Checkpointer(environment.files, parts.directory, parts.storeId, parts.lock.epoch, () =>
@@ -114,11 +114,13 @@ export class Maintenance {
   /**
    * Throws when this writer was fenced. A writer that was stopped wakes up here with the time that has passed on the clock, between
    * opening a file and writing to it; by then the new writer has given the file another inode (`StreamFlusher.renew`).
+   * `surely`: whatever was seen half a second ago.
    */
-  #fence(): void {
-    const now = this.#m.parts.environment.elapsed()
-    if (now - this.#fencedAt < FENCE_MS) return
-    this.#m.parts.lock.check()
+  #fence(surely: boolean): void {
+    const { environment, lock } = this.#m.parts
+    const now = environment.elapsed()
+    if (!surely && now - this.#fencedAt < FENCE_MS && lock.isSteady()) return
+    lock.check()
     this.#fencedAt = now
   }
 
@@ -291,7 +293,8 @@ export class Maintenance {
       sequence,
       position: position(),
     }
-    if (log.unsynced) await this.#syncLog()
+    // Also where nothing in it is committed yet: the checkpoint may point to it, so it has to be there.
+    if (segment !== undefined) await this.#syncLog()
     await this.writeBehind.flush()
     await this.#sealing
     await this.#settler.start()

@@ -35,21 +35,24 @@ export class StreamFlusher {
   readonly #slabs: Slabs
   readonly #shapes: ShapeTable
   readonly #limits: Limits
-  readonly #fence: () => void
+  readonly #fence: (surely: boolean) => void
   readonly #output = new GatheredOutput()
   readonly #indexes = new LiveIndexes(LIVE_INDEX_ENTRIES)
   readonly #definitions = new Map<number, Buffer>()
   /** Full segments that were sealed and are not synced yet. */
   readonly sealed: string[] = []
 
-  /** `fence` throws when this writer may write no more: called between opening a file and writing to it. See `renew`. */
+  /**
+   * `fence` throws when this writer may write no more: called between opening a file and writing to it, see `renew`; `surely` before a file
+   * is replaced or removed.
+   */
   constructor(
     directory: StreamDirectory,
     handles: ReadHandles,
     slabs: Slabs,
     shapes: ShapeTable,
     limits: Limits,
-    fence: () => void,
+    fence: (surely: boolean) => void,
   ) {
     this.#directory = directory
     this.#fence = fence
@@ -101,13 +104,13 @@ export class StreamFlusher {
   async #renew(key: StreamKey, last: LastSegment, path: string): Promise<void> {
     const { files } = this.#directory
     const fresh = `${path}.new`
-    this.#fence() // one that was left there is removed: it must not be that of a successor
+    this.#fence(true) // one that was left there is removed: it must not be that of a successor
     if (files.stat(fresh) !== undefined) files.remove(fresh)
     const handle = files.open(fresh, 'create')
     try {
       copyInto(handle, this.#handles.get(path), last.bytes)
       await completion((done) => handle.sync(done))
-      this.#fence()
+      this.#fence(true)
       files.rename(fresh, path)
     } finally {
       handle.close()
@@ -120,11 +123,11 @@ export class StreamFlusher {
   #openSegment(key: StreamKey, segment: LastSegment): FileHandle {
     const path = this.#directory.segmentPath(key, segment.base)
     // Before, because a file that is in the way of a new one is removed; after, because then this file is the one to write.
-    this.#fence()
+    this.#fence(false)
     const handle = this.#directory.openForWriting(key, path, segment.bytes === 0)
     if (segment.bytes === 0) this.#handles.drop(path) // it may have been read as what a crash had left
     try {
-      this.#fence()
+      this.#fence(false)
       return handle
     } catch (error) {
       handle.close()

@@ -23,6 +23,8 @@ import { Follower } from './follower.js'
 
 const NAMES = ['a', 'b', 'account/1', 'Account/1', 'ü', '..', 'x'.repeat(200)]
 const TAGS = ['red', 'green', 'blue']
+/** Whoever lives gives a sign of it more often. */
+const STALE_MS = 10_000
 const CODES = ['EIO', 'ENOSPC', 'EMFILE', 'EACCES', 'EROFS']
 
 /** What happened in one world. */
@@ -451,6 +453,7 @@ class World {
     }
     writer.faulty = true // what is refused while the other opens is no surprise
     this.#stopFollowing(writer)
+    writer.session.process.oversleep(STALE_MS) // or nobody could have taken the store
     const opening = this.#open()
     await opening
     writer.fenced = true

@@ -10,6 +10,8 @@ export interface SimulatedProcess {
   readonly environment: Environment
   /** Lets time pass: timers that become due call back. */
   advance(milliseconds: number): void
+  /** It was stopped for so long: its timers come due with the next `advance`. */
+  oversleep(milliseconds: number): void
   /** Timers that wait. */
   readonly timers: () => number
 }
@@ -55,5 +57,8 @@ export function simulatedProcess(files: FileSystem, seed: number, pid = 1000 + +
       isAlive: (other) => (other === pid ? 'alive' : 'dead'),
     },
   }
-  return { environment, advance, timers: () => timers.length }
+  const oversleep = (milliseconds: number): void => {
+    time += milliseconds
+  }
+  return { environment, advance, oversleep, timers: () => timers.length }
 }

@@ -1,5 +1,8 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
+import { CrashDisk } from '../../support/crash-disk.js'
+import { openSession } from '../../support/crash-workload.js'
+import { FaultyFileSystem } from '../../support/faulty-file-system.js'
 import type { Timer } from '../../../engine/io/file-system.js'
 import { datas, isLog, numbered, TestMachine } from './test-machine.js'
 
@@ -131,4 +134,29 @@ t.test('[fault 20] when every write fails, close still settles', async (t) => {
   store = await machine.open()
   t.same((await datas(store.readAll())).slice(0, 3), [0, 1, 2])
   await store.close()
+})
+
+t.test('[F6] [fault 10] [fault 2] a checkpoint does not point to a segment that a power cut takes away', async (t) => {
+  const base = new CrashDisk()
+  const first = await openSession(base, 1)
+  // Too many to be settled while the store is closed: the next session begins a segment, without sealing one.
+  const many = Array.from({ length: 257 }, (_, n) => ({ stream: `s${n}`, events: numbered(1) }))
+  await first.store.appendMany(many)
+  await first.store.close()
+  const large = Array.from({ length: 3 }, () => ({ type: 'Large', data: { text: 'x'.repeat(6000) } }))
+  for (const durability of ['os', 'fsync'] as const) {
+    const disk = base.crash('minimal', 1)
+    const files = new FaultyFileSystem(disk)
+    const { store } = await openSession(files, 2)
+    files.setFaults({ delay: 300, only: (op) => isLog(op) && op.kind === 'write' })
+    const appended = store.append('a', large, { durability })
+    await nextTurn()
+    await store.checkpoint() // while the first group of the new segment is still on its way
+    const crashed = disk.crash('minimal', 1)
+    const { store: last } = await openSession(crashed, 3)
+    t.equal(last.recovery.damage, undefined, durability)
+    t.equal((await last.streamInfo('s256')).version, 1)
+    await Promise.all([last.close(), appended])
+    await store.close()
+  }
 })
