@@ -327,7 +327,7 @@ export class Maintenance {
   stop(): void {
     this.#stopped = true
     this.#m.keys.stop()
-    this.writeBehind.stop()
+    this.writeBehind.abandon().catch(() => {})
   }
 
   /** Ends everything and leaves the files as complete as they can be. Rejects when something could not be written. */
@@ -338,6 +338,7 @@ export class Maintenance {
     await this.#settler.stop()
     const { segment, failure } = log
     if (failure !== undefined) {
+      await this.writeBehind.abandon()
       segment?.close()
       return this.#m.keys.close(undefined, 0, 0).catch(() => {}) // why the store failed is told already
     }

@@ -42,6 +42,7 @@ export class WriteBehind {
   /** Groups committed. */
   #commits = 0
   #stopped = false
+  #abandoned = false
   runs = 0
   streamsFlushed = 0
 
@@ -83,6 +84,13 @@ export class WriteBehind {
   stop(): void {
     this.#stopped = true
     this.#timer?.cancel()
+  }
+
+  /** The writer failed: nothing more is written. Fulfilled when the run under way has ended; the store may have another writer then. */
+  async abandon(): Promise<void> {
+    this.#abandoned = true
+    this.stop()
+    await this.#running?.catch(() => {})
   }
 
   /** Nobody has appended for a while: then what is left goes to the files, and does not compete with appends for the disk. */
@@ -137,6 +145,7 @@ export class WriteBehind {
       for (const _ of this.#flusher.flush(state, position)) {
         if (this.#environment.elapsed() < sliceEnd) continue
         await turn()
+        if (this.#abandoned) await this.#hooks.secure() // says why
         sliceEnd = this.#environment.elapsed() + this.#limits.flushSliceMs
       }
       this.streamsFlushed++

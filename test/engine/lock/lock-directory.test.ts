@@ -110,3 +110,36 @@ t.test('[F4] [fault 74] a lock that may be replaced must be empty, and may be go
   inner.open(`${LOCK}/x`, 'create').close()
   t.throws(() => assertReplaceable(files, LOCK), { code: 'ERR_IO', message: /holds "x"/ })
 })
+
+t.test(
+  '[F4] who was late with a renewal is not steady for a while, for it may be losing the lock just then',
+  async (t) => {
+    const { environment } = setUp()
+    let now = 0
+    const lock = (await LockDirectory.take({ ...environment, elapsed: () => now }, LOCK, OPTIONS))!
+    let renewed = (): void => undefined
+    lock.guard(
+      () => (renewed(), true),
+      (error) => t.fail(error.message),
+    )
+    /** proper-lockfile renews by a timer of its own. */
+    const renewal = (): Promise<void> => awake(new Promise((resolve) => (renewed = () => setImmediate(resolve))))
+    t.ok(lock.isSteady())
+    now = OPTIONS.staleMs / 2 - 1
+    t.ok(lock.isSteady())
+    await renewal()
+    now += OPTIONS.staleMs / 2 - 1
+    t.ok(lock.isSteady(), 'renewed in time')
+    now += 1
+    t.notOk(lock.isSteady(), 'late')
+    await renewal()
+    t.notOk(lock.isSteady(), 'renewed too late')
+    now += OPTIONS.staleMs / 2 - 1
+    await renewal()
+    now += OPTIONS.staleMs / 2
+    await renewal()
+    now += OPTIONS.staleMs
+    t.notOk(lock.isSteady())
+    await lock.release()
+  },
+)

@@ -94,6 +94,38 @@ t.test('[fault 71] [F4] nor the copy that its successor is making of an unfinish
   handles.close()
 })
 
+t.test(
+  '[fault 71] [F4] before a file is replaced the fence is looked at, whatever was seen a moment ago',
+  async (t) => {
+    const disk = new CrashDisk()
+    const session = await openSession(disk, 1)
+    await appendSome(session.store, 1)
+    await session.store.close()
+    const key = streamKey('a')
+    const streams = new StreamDirectory(disk, `${STORE_PATH}/streams`, Buffer.alloc(16), true)
+    const handles = new ReadHandles(disk, 4)
+    const asked: boolean[] = []
+    const fence = (surely: boolean): void => void asked.push(surely)
+    const flusher = new StreamFlusher(
+      streams,
+      handles,
+      new Slabs(1024, handles),
+      new ShapeTable(),
+      defaultLimits,
+      fence,
+    )
+    const state = new StreamState(key, 2)
+    state.last = { base: 0, bytes: 100, unfinished: true, shapes: [], index: undefined }
+    await flusher.renew(state)
+    t.same(
+      asked,
+      [true, true],
+      'before what was left there is removed, and before the copy takes the place of the old one',
+    )
+    handles.close()
+  },
+)
+
 t.test('[fault 71] [F4] whatever fails for a writer that lost the store, it is told that it lost it', async (t) => {
   const disk = new CrashDisk()
   const files = new FaultyFileSystem(disk)

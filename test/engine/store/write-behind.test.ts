@@ -296,3 +296,24 @@ t.test('stopped, it starts nothing by itself and keeps failures to who asks', as
   await t.rejects(at.behind.flush(), { message: 'no' })
   t.notOk(at.told.some((line) => line.startsWith('failed')))
 })
+
+t.test(
+  '[F4] once the writer has failed the run under way ends at its next turn, and whoever waits for it hears why',
+  async (t) => {
+    const at = new Behind()
+    for (const name of ['a', 'b', 'c']) at.add(name)
+    at.step = () => {
+      at.now += 1000 // each step takes longer than a slice
+    }
+    const flushing = t.rejects(at.behind.flush(), { message: 'the writer failed' })
+    await turn()
+    at.secured = Promise.reject(new Error('the writer failed'))
+    at.secured.catch(() => undefined)
+    await at.behind.abandon()
+    t.equal(at.told.filter((line) => line.endsWith('below 100')).length, 1, 'the first is not even flushed to its end')
+    at.told.length = 0
+    t.same(await at.settled(), [], 'nothing goes on afterwards')
+    await flushing
+    await at.behind.abandon()
+  },
+)
