@@ -519,34 +519,41 @@ t.test('[F4] a lock that is lost twice is lost once, with the first reason', asy
   await lock.release()
 })
 
-t.test('[F4] a lock that cannot be renewed any more is lost, and nothing else is said of it', async (t) => {
-  const machine = new Machine()
-  let fails = false
-  const files = new Proxy(machine.files, {
-    get(target, name) {
-      const value: unknown = Reflect.get(target, name, target)
-      if (typeof value !== 'function') return value
-      return (...args: unknown[]) => {
-        if (fails && name === 'setTimes') throw systemError('EROFS', 'utime', LOCK)
-        return value.apply(target, args) as unknown
+for (const refused of [['setTimes'], ['setTimes', 'stat']]) {
+  t.test(
+    `[F4] a lock that cannot be renewed any more is lost, and nothing else is said of it: no ${refused.join(', no ')}`,
+    async (t) => {
+      const machine = new Machine()
+      let fails = false
+      const files = new Proxy(machine.files, {
+        get(target, name) {
+          const value: unknown = Reflect.get(target, name, target)
+          if (typeof value !== 'function') return value
+          return (...args: unknown[]) => {
+            if (fails && refused.includes(String(name)) && (name !== 'stat' || args[0] === STORE)) {
+              throw systemError('EROFS', String(name), LOCK)
+            }
+            return value.apply(target, args) as unknown
+          }
+        },
+      })
+      const lock = await open(machine.process(1, { files }), { staleMs: 2000, updateMs: 1000 })
+      fails = true
+      const isLost = (): boolean => {
+        try {
+          lock.check()
+          return false
+        } catch {
+          return true
+        }
       }
+      for (let wait = 0; wait < 100 && !isLost(); wait++) await sleep(100)
+      t.throws(() => lock.check(), { code: 'ERR_LOCK_LOST', message: /its lock could not be renewed/ })
+      await lock.release()
+      t.ok(machine.files.stat(LOCK), 'left alone')
     },
-  })
-  const lock = await open(machine.process(1, { files }), { staleMs: 2000, updateMs: 1000 })
-  fails = true
-  const isLost = (): boolean => {
-    try {
-      lock.check()
-      return false
-    } catch {
-      return true
-    }
-  }
-  for (let wait = 0; wait < 100 && !isLost(); wait++) await sleep(100)
-  t.throws(() => lock.check(), { code: 'ERR_LOCK_LOST', message: /its lock could not be renewed/ })
-  await lock.release()
-  t.ok(machine.files.stat(LOCK), 'left alone')
-})
+  )
+}
 
 t.test('[F4] [fault 78] a lock of odd time that moves while it is watched is held', async (t) => {
   const machine = new Machine()
