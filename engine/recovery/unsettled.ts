@@ -68,19 +68,31 @@ export class Unsettled {
   }
 
   load(key: StreamKey): StreamState {
-    const entries: { readonly segment: LogSegment; readonly entry: StreamEntry }[] = []
-    for (const { segment, table } of this.#segments) {
-      const entry = table().lookup(key)
-      if (entry !== undefined) entries.push({ segment, entry })
-    }
-    const first = entries[0]
-    if (first === undefined) return this.#loader.load(key)
-    const state = this.#loader.load(key, first.entry.firstOffset)
-    for (const { segment, entry } of entries) {
+    const segments = this.#segments
+    let oldest = 0
+    let entry: StreamEntry | undefined
+    while (oldest < segments.length && (entry = segments[oldest]!.table().lookup(key)) === undefined) oldest++
+    if (entry === undefined) return this.#loader.load(key)
+    const state = this.#loader.load(key, entry.firstOffset)
+    // Its files have all that the newest table names: those between, which may be many, name nothing more.
+    if (state.version >= this.#endOf(key)) return state
+    for (; oldest < segments.length; oldest++) {
+      const { segment, table } = segments[oldest]!
+      entry = table().lookup(key)
+      if (entry === undefined) continue
       state.damage = this.#attach(state, segment, entry)
       if (state.damage !== undefined) break
     }
     return state
+  }
+
+  /** Offset behind the last event of a stream that a table names. */
+  #endOf(key: StreamKey): number {
+    for (let i = this.#segments.length - 1; i >= 0; i--) {
+      const entry = this.#segments[i]!.table().lookup(key)
+      if (entry !== undefined) return entry.firstOffset + entry.bytes.length
+    }
+    return 0
   }
 
   /**

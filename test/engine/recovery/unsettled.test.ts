@@ -56,6 +56,27 @@ t.test('what the files of a stream lack is taken from the log, event by event', 
   t.end()
 })
 
+t.test('of a stream whose files have everything, the oldest and the newest table are asked only', (t) => {
+  for (const inSegment of [3, 2, 1, 0]) {
+    const { unsettled, right } = setUp(inSegment)
+    const asked: number[] = []
+    unsettled.set(
+      right
+        .filter((_, i) => i !== 1)
+        .map((byte, offset) => {
+          const table = new StreamTableBuilder()
+          table.add('a', undefined, offset, byte)
+          return { segment: SEGMENT, table: () => (asked.push(offset), table) }
+        }),
+    )
+    const state = unsettled.load(KEY)
+    t.match(state, { version: 3, nextOffset: 3, flushed: inSegment, damage: undefined }, `${inSegment} in its segment`)
+    t.equal(state.tail.length, 3 - inSegment)
+    if (inSegment === 3) t.same(asked, [0, 2])
+  }
+  t.end()
+})
+
 t.test('[fault 49] places that are none are damage of the log segment, and the events before them stand', (t) => {
   const cases: readonly (readonly [string, (right: number[], size: number) => number, RegExp])[] = [
     ['behind the end', (_right, size) => size - 2, /the log segment ends before the record/],
