@@ -18,6 +18,8 @@ export interface KeyBuilderParts {
   readonly handles: ReadHandles
   readonly index: KeyIndex
   readonly endOf: (segment: LogSegment) => number
+  /** Throws when this writer may change nothing more. */
+  readonly fence: () => void
 }
 
 /** Writes key files behind the appends, in slices: of one log segment from its records, of several from their key files. */
@@ -117,9 +119,10 @@ export class KeyBuilder {
   }
 
   #remove(path: string): void {
-    const { environment, handles } = this.#parts
+    const { environment, handles, fence } = this.#parts
     handles.drop(path)
     try {
+      fence()
       environment.files.remove(path)
     } catch {
       // It takes space, and that is all.
@@ -127,10 +130,10 @@ export class KeyBuilder {
   }
 
   #writer({ segments, end, tier }: SegmentSource, entries: number): KeyFileWriter {
-    const { environment, storeId, index, endOf, limits } = this.#parts
+    const { environment, storeId, index, endOf, limits, fence } = this.#parts
     const path = index.pathOf(segments[0]!, tier)
     const subject = { segments, lastBytes: endOf(segments.at(-1)!), end }
-    return new KeyFileWriter(environment.files, path, storeId, subject, entries, limits.keyFilterBytes)
+    return new KeyFileWriter(environment.files, path, storeId, subject, entries, limits.keyFilterBytes, fence)
   }
 
   #opened(source: SegmentSource): SegmentSource {

@@ -39,6 +39,7 @@ export class KeyFileWriter {
   readonly #seed: number
   readonly #fences: Uint32Array
   readonly #filter: Uint8Array
+  readonly #fence: () => void
   readonly #handle: FileHandle
   readonly #window = windowOf(Buffer.alloc(BLOCKS_AT_ONCE * KEY_BLOCK_BYTES))
   /** Entries and whole blocks so far, and blocks in memory. */
@@ -47,7 +48,10 @@ export class KeyFileWriter {
   #held = 0
   #inBlock = 0
 
-  /** `entries`: how many will come; `filterBytes`: a larger filter is left out. */
+  /**
+   * `entries`: how many will come; `filterBytes`: a larger filter is left out. `fence` throws when this writer may change nothing more: called
+   * before a file is removed or gets its name, for a successor makes files of the same names.
+   */
   constructor(
     files: FileSystem,
     path: string,
@@ -55,9 +59,11 @@ export class KeyFileWriter {
     subject: KeyFileSubject,
     entries: number,
     filterBytes: number,
+    fence: () => void,
   ) {
     const { header, seed } = keyFileHeader(storeId, subject.segments, subject.lastBytes)
     this.#files = files
+    this.#fence = fence
     this.#path = path
     this.#subject = subject
     this.#entries = entries
@@ -66,6 +72,7 @@ export class KeyFileWriter {
     this.#fences = new Uint32Array(blocksOf(entries))
     this.#filter = new Uint8Array(filterBytesOf(entries, filterBytes))
     const temporary = path + SUFFIX_WHILE_WRITTEN
+    fence()
     if (files.stat(temporary) !== undefined) files.remove(temporary) // of a writer that was killed
     this.#handle = files.open(temporary, 'create')
   }
@@ -98,6 +105,7 @@ export class KeyFileWriter {
       writeFullySync(this.#handle, head, 0, head.length, 0)
       await completion((done) => this.#handle.sync(done))
       this.#handle.close()
+      this.#fence()
       this.#files.rename(this.#path + SUFFIX_WHILE_WRITTEN, this.#path)
     } catch (error) {
       this.discard()
@@ -109,6 +117,7 @@ export class KeyFileWriter {
   discard(): void {
     this.#handle.close()
     try {
+      this.#fence()
       this.#files.remove(this.#path + SUFFIX_WHILE_WRITTEN)
     } catch {
       // The next writer of this file removes it.

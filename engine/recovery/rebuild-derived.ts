@@ -181,7 +181,8 @@ export class Rebuild {
       keyedFrom,
       endOf,
     })
-    const builder = new KeyBuilder({ environment, limits, storeId, handles: this.#handles, index, endOf })
+    const fence = this.#options.check
+    const builder = new KeyBuilder({ environment, limits, storeId, handles: this.#handles, index, endOf, fence })
     const goesOn = (): boolean => {
       this.#options.check()
       return false

@@ -1,6 +1,6 @@
 import type { LogSegment } from '../commit-log/log-directory.js'
 import { LogEnds } from '../commit-log/log-ends.js'
-import { CorruptionError } from '../errors.js'
+import { AnnalsError } from '../errors.js'
 import { KeyBuilder } from '../keys/key-builder.js'
 import { WrongKeyFile } from '../keys/key-file-reader.js'
 import { KeyIndex } from '../keys/key-index.js'
@@ -45,7 +45,8 @@ export class KeyKeeper {
       wanted: () => this.#makeSoon(),
     })
     const { limits } = settings
-    this.#builder = new KeyBuilder({ environment, limits, storeId, handles, index: this.index, endOf })
+    const fence = (): void => parts.lock.check()
+    this.#builder = new KeyBuilder({ environment, limits, storeId, handles, index: this.index, endOf, fence })
   }
 
   /** What was done since the store was opened. */
@@ -145,7 +146,7 @@ export class KeyKeeper {
   }
 }
 
-/** What the disk refuses, and damage of the log, which whoever looks there is told of. */
+/** What the disk refuses, damage of the log, and that the store was lost: whoever appends or looks there is told. */
 function isHarmless(error: unknown): boolean {
-  return error instanceof CorruptionError || (error as NodeJS.ErrnoException).syscall !== undefined
+  return error instanceof AnnalsError || (error as NodeJS.ErrnoException).syscall !== undefined
 }

@@ -97,6 +97,9 @@ export class KeyedLog {
     })
   }
 
+  /** Throws once the store has another writer. */
+  fence: () => void = () => undefined
+
   builder(index: KeyIndex, environment: Partial<Environment> = {}, limits: Partial<Limits> = {}): KeyBuilder {
     return new KeyBuilder({
       environment: { ...this.environment, files: this.files, ...environment },
@@ -105,6 +108,7 @@ export class KeyedLog {
       handles: this.handles,
       index,
       endOf: this.endOf,
+      fence: this.fence,
     })
   }
 

@@ -157,7 +157,7 @@ t.test('entries of a merged file stand by rising hash, and those of one hash by 
     // Each hash is in every second file: halves that are the same in two files, and hashes that are.
     const own = [3, 4, 0xffffffff].flatMap((high) => [1 + (n % 2), 9 - n, 0xfffffff0].map((low): Entry => [high, low, base + (low % 2), n])).sort(byHash) // prettier-ignore
     const subject = { segments: [{ base, epoch }], lastBytes: log.endOf({ path }), end: base + 2 }
-    const writer = new KeyFileWriter(log.files, path.replace('.log', '.key'), STORE_ID, subject, own.length, 1e6)
+    const writer = new KeyFileWriter(log.files, path.replace('.log', '.key'), STORE_ID, subject, own.length, 1e6, never)
     for (const entry of own) writer.add(...entry)
     await writer.finish()
     if (n < 8) all.push(...own)
@@ -284,4 +284,20 @@ t.test('[fault 34] what counts no more is removed, and one that cannot be is lef
   builder.removeLeftovers()
   t.same(log.keyFiles(), [name(0, '1'), name(8)])
   t.equal(log.environment.files.list(FOLDER).length, 11, 'no segment is')
+})
+
+t.test('[fault 71] [F4] nothing is removed by a builder whose store has another writer', async (t) => {
+  const log = new KeyedLog([[{ tags: ['a'] }], [{ tags: ['b'] }]])
+  const index = log.index()
+  await log.make(index)
+  log.write(`${FOLDER}/0000000000000009-0000000001.key`, Buffer.from('left over'))
+  const there = log.keyFiles()
+  log.fence = () => {
+    throw new Error('lost')
+  }
+  log.builder(index).removeLeftovers()
+  t.same(log.keyFiles(), there)
+  log.fence = () => undefined
+  log.builder(index).removeLeftovers()
+  t.equal(log.keyFiles().length, there.length - 1)
 })

@@ -84,3 +84,24 @@ t.test('[fault 34] a writer that gives up and cannot remove what it wrote says n
   t.same(files.list('/keys'), [`${PATH.slice(6)}.new`])
   t.end()
 })
+
+t.test('[fault 71] [F4] a writer that has lost the store leaves the file that its successor makes alone', async (t) => {
+  let isLost = false
+  const fence = (): void => {
+    if (isLost) throw new Error('lost')
+  }
+  const files = keyDisk()
+  const temporary = `${PATH}.new`
+  const list = rising(3)
+  const writer = writerOf(files, list.length, 1e6, fence)
+  for (const entry of list) writer.add(...entry)
+  files.remove(temporary)
+  writerOf(files, 1) // the successor, which has just begun
+  const began = files.stat(temporary)!.inode
+  isLost = true
+  await t.rejects(writer.finish(), { message: 'lost' })
+  t.equal(files.stat(PATH), undefined, 'not given the name')
+  t.equal(files.stat(temporary)?.inode, began, 'nor removed')
+  t.throws(() => writerOf(files, 1, 1e6, fence), { message: 'lost' })
+  t.equal(files.stat(temporary)?.inode, began, 'nor replaced')
+})

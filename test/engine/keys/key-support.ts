@@ -17,8 +17,13 @@ export function keyDisk(): FaultyFileSystem {
   return new FaultyFileSystem(files)
 }
 
-export function writerOf(files: FaultyFileSystem, entries: number, filterBytes = 1e6): KeyFileWriter {
-  return new KeyFileWriter(files, PATH, STORE_ID, SUBJECT, entries, filterBytes)
+export function writerOf(
+  files: FaultyFileSystem,
+  entries: number,
+  filterBytes = 1e6,
+  fence: () => void = () => undefined,
+): KeyFileWriter {
+  return new KeyFileWriter(files, PATH, STORE_ID, SUBJECT, entries, filterBytes, fence)
 }
 
 /** Writes a key file and opens it. `blocks`: how many of them stay in memory. */

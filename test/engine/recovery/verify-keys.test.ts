@@ -51,7 +51,7 @@ async function keyed({ subject, change, shift = 0, path = KEY }: Forgery = {}): 
   if (change !== undefined) table = change(table)
   const segments = [{ base: 0, epoch: 1 }]
   const whole = { segments, lastBytes: bytes.length, end: 3, ...subject }
-  const writer = new KeyFileWriter(environment.files, path, STORE_ID, whole, table.size, 1e6)
+  const writer = new KeyFileWriter(environment.files, path, STORE_ID, whole, table.size, 1e6, () => undefined)
   for (const entry of table.sorted()) table.visit(entry, (...place) => writer.add(...place))
   await writer.finish()
   return environment

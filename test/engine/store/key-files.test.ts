@@ -183,7 +183,15 @@ t.test('[fault 49] a key file with a right checksum that names other places is n
     }
     entries.sort((a, b) => a[0] - b[0] || a[1] - b[1])
     const name = log.replace(/\.log$/, '.key')
-    const writer = new KeyFileWriter(machine.environment.files, name, storeId, subject, entries.length, 1e6)
+    const writer = new KeyFileWriter(
+      machine.environment.files,
+      name,
+      storeId,
+      subject,
+      entries.length,
+      1e6,
+      () => undefined,
+    )
     for (const [high, low, position] of entries) writer.add(high, low, position, 97)
     await writer.finish()
   }
