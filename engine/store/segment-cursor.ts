@@ -148,7 +148,9 @@ export class SegmentCursor<Event = StoredEvent> {
     const header = HEADER_FIXED_BYTES + key.byteLength
     const least = 2 * limits.indexIntervalBytes
     const first = this.offset === base
-    const entries = first && !(this.#few && end - header > least) ? [] : indexOf(this.#reading, this.#state, base)
+    // The first event alone is where its segment begins: an index of a large one takes milliseconds to read.
+    const isPlain = first && !(this.#few && this.#wanted > 1 && end - header > least)
+    const entries = isPlain ? [] : indexOf(this.#reading, this.#state, base)
     const found = findEntryIndex(entries, this.offset)
     const entry = first ? undefined : entries[found]
     const from = entry === undefined || entry.byte >= end ? header : entry.byte
