@@ -75,7 +75,9 @@ t.test('[F3] [R3] a read at an offset reads at most one index interval more than
   const machine = await filled()
   const store = await machine.open(options)
   await store.append('long', numbered(1)) // loads the stream
-  await store.flush()
+  // What was not settled before is read and written again in the background, and would be counted with the reads below.
+  await store.checkpoint()
+  t.equal(store.stats().writeBehind.unsettledEvents, 0)
   const eventBytes = 200
   for (let from = 11; from < EVENTS - 3; from += 613) {
     machine.files.record()
