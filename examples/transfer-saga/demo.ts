@@ -9,13 +9,13 @@ import { transferEvents, transferManager } from './transfers.js'
 const folder = process.argv[2] ?? (await mkdtemp(join(tmpdir(), 'annals-saga-')))
 const store = await openEventStore(join(folder, 'events'))
 
-/** Waits for the last event of a transfer. */
-async function outcome(transferId: string): Promise<string> {
+/** Waits for the last event of a transfer. Returns where it stands, and what came of the transfer. */
+async function outcome(transferId: string): Promise<{ position: number; text: string }> {
   const types = ['TransferCompleted', 'TransferFailed']
-  for await (const { type, data } of transferEvents.read(
+  for await (const { type, data, position } of transferEvents.read(
     store.subscribe({ stream: `transfer-${transferId}`, types }),
   )) {
-    return type === 'TransferFailed' ? `failed: ${data.reason}` : 'completed'
+    return { position, text: type === 'TransferFailed' ? `failed: ${data.reason}` : 'completed' }
   }
   throw new Error('the store was closed')
 }
@@ -38,7 +38,10 @@ try {
     ['t-3', 3, 20],
   ] as const) {
     await transfers.execute(transferId, { type: 'Request', transferId, from: 1, to, cents })
-    console.log(`${transferId}: ${cents} from Ada to ${to}: ${await outcome(transferId)}`)
+    const { position, text } = await outcome(transferId)
+    console.log(`${transferId}: ${cents} from Ada to ${to}: ${text}`)
+    // The last event goes to the saga as well: stopped before that, it would take it up at its next start.
+    await saga.whenProcessed(position)
   }
   await saga.stop()
 

@@ -18,6 +18,7 @@ Ada has 70, Grace has 30
   transfer-saga-t-3: ProcessCommandRefused
   transfer-t-3: TransferFailed
   transfer-saga-t-3: ProcessInput
+  transfer-saga-t-3: ProcessInput
 `,
   )
   t.end()
