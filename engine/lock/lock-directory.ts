@@ -97,10 +97,9 @@ export class LockDirectory {
 
   /**
    * Tells whether everybody can see that we live: who is late with a renewal may lose the lock while renewing it, so that for some
-   * time afterwards only a look at the epoch is proof. No system call.
+   * time afterwards only a look at the epoch is proof. `now`: what `elapsed` says. No system call.
    */
-  isSteady(): boolean {
-    const now = this.#environment.elapsed()
+  isSteady(now: number): boolean {
     return now >= this.#steadyFrom && now - this.#renewedAt < this.#staleMs / 2
   }
 

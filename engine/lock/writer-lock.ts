@@ -20,9 +20,9 @@ export interface WriterLock {
   check(): void
 
   /**
-   * Tells whether a `check` of half a second ago still holds: not for a writer that was stopped, or has just woken up. No system call.
+   * Tells whether a `check` of half a second ago still holds: not for a writer that was stopped, or has just woken up. `now`: what `elapsed` says. No system call.
    */
-  isSteady(): boolean
+  isSteady(now: number): boolean
 
   /**
    * Returns why something has failed: the error given or, when another writer has the store, ERR_LOCK_LOST. It has moved and changed files under
@@ -76,8 +76,8 @@ export class HeldWriterLock implements WriterLock {
     if (this.#lost !== undefined) throw this.#lostError()
   }
 
-  isSteady(): boolean {
-    return this.#lock.isSteady()
+  isSteady(now: number): boolean {
+    return this.#lock.isSteady(now)
   }
 
   explain<Failure extends Error>(error: Failure): Failure | AnnalsError {

@@ -119,7 +119,7 @@ export class Maintenance {
   #fence(surely: boolean): void {
     const { environment, lock } = this.#m.parts
     const now = environment.elapsed()
-    if (!surely && now - this.#fencedAt < FENCE_MS && lock.isSteady()) return
+    if (!surely && now - this.#fencedAt < FENCE_MS && lock.isSteady(now)) return
     lock.check()
     this.#fencedAt = now
   }

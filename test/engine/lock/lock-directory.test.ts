@@ -124,22 +124,22 @@ t.test(
     )
     /** proper-lockfile renews by a timer of its own. */
     const renewal = (): Promise<void> => awake(new Promise((resolve) => (renewed = () => setImmediate(resolve))))
-    t.ok(lock.isSteady())
+    t.ok(lock.isSteady(now))
     now = OPTIONS.staleMs / 2 - 1
-    t.ok(lock.isSteady())
+    t.ok(lock.isSteady(now))
     await renewal()
     now += OPTIONS.staleMs / 2 - 1
-    t.ok(lock.isSteady(), 'renewed in time')
+    t.ok(lock.isSteady(now), 'renewed in time')
     now += 1
-    t.notOk(lock.isSteady(), 'late')
+    t.notOk(lock.isSteady(now), 'late')
     await renewal()
-    t.notOk(lock.isSteady(), 'renewed too late')
+    t.notOk(lock.isSteady(now), 'renewed too late')
     now += OPTIONS.staleMs / 2 - 1
     await renewal()
     now += OPTIONS.staleMs / 2
     await renewal()
     now += OPTIONS.staleMs
-    t.notOk(lock.isSteady())
+    t.notOk(lock.isSteady(now))
     await lock.release()
   },
 )
