@@ -153,7 +153,7 @@ class Race {
       }
       if (taken < leaveAfter) return // the store was closed
       // While it waits, the checkpoint moves without an event; leaving then must not lose one either.
-      if (this.#closed) return
+      if (this.#isOver()) return
       from = { ...options, fromPosition: subscription.position }
       const waiting = this.#store.subscribe({ ...from, signal: control.signal })
       const next = waiting.next().then(
@@ -170,8 +170,13 @@ class Race {
         from = { ...options, fromPosition: event.position + 1 }
       }
       if (random.chance(0.3)) await this.#pause(random.below(6))
-      if (this.#closed) return
+      if (this.#isOver()) return
     }
+  }
+
+  /** A method, because it changes while others have their turn. */
+  #isOver(): boolean {
+    return this.#closed
   }
 
   async #maintain(): Promise<void> {
