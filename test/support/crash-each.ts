@@ -27,7 +27,7 @@ export async function crashEach(
   const steps = disk.steps.length
   let crashes = 0
   for (let step = from; step <= steps; step += everyStep(stride)) {
-    const mode = MODES[step % MODES.length]!
+    const mode = MODES[crashes % MODES.length]!
     const image = disk.crash(mode, step, step)
     const where = `${mode} after step ${step - from} of ${steps - from}`
     await interrupted(simulatedProcess(image, step).environment, where)

@@ -128,7 +128,9 @@ async function crashEach(
 ): Promise<void> {
   const again = async (environment: Environment, where: string): Promise<void> => {
     const { ok, findings } = await verify(environment, COPY, { limits: OPTIONS.limits })
-    if (!ok || findings.length > 0) t.same(findings, [], `${where}: run again, it is sound`)
+    // What a crash leaves of an epoch file, or of a stream segment that was not synced yet, the log stands for: the next writer heals it.
+    const wrong = findings.filter(({ severity }) => severity !== 'derived')
+    if (!ok || wrong.length > 0) t.same(wrong, [], `${where}: run again, it is sound`)
     const [copy, store] = [await commitsOf(environment, COPY), await commitsOf(environment, STORE)]
     if (JSON.stringify(copy) !== JSON.stringify(store)) t.same(copy, store, `${where}: run again, it is whole`)
   }
