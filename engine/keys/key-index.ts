@@ -1,5 +1,7 @@
 import { join } from 'node:path'
 import type { LogDirectory, LogSegment } from '../commit-log/log-directory.js'
+import { LogHeads } from '../commit-log/log-heads.js'
+import { CorruptionError } from '../errors.js'
 import type { Window } from '../format/frame.js'
 import { KeyHasher } from '../format/key-hash.js'
 import type { FileSystem } from '../io/file-system.js'
@@ -54,8 +56,9 @@ export class KeyIndex {
     this.#parts = parts
     this.hasher = new KeyHasher(parts.storeId)
     this.#cache = new BlockCache(parts.cachedBlocks)
-    const { handles, endOf, cachedTables } = parts
-    this.#reading = { handles, hasher: this.hasher, endOf, tables: new Map(), mostTables: cachedTables }
+    const { handles, endOf, cachedTables, storeId } = parts
+    const heads = new LogHeads(handles, storeId)
+    this.#reading = { handles, heads, hasher: this.hasher, endOf, tables: new Map(), mostTables: cachedTables }
     this.#floor = parts.position
     this.#keyedFrom = parts.keyedFrom
     this.#memory = [new MemorySource(parts.position)]
@@ -203,7 +206,7 @@ export class KeyIndex {
   /** What is known of the stretch of a source before a position where a segment begins. */
   #upTo(known: SegmentSource | KeylessSource, end: number): readonly (SegmentSource | KeylessSource)[] {
     if (known.end <= end) return [known]
-    if (known instanceof KeylessSource) return [new KeylessSource(known.from, end)]
+    if (known instanceof KeylessSource) return [new KeylessSource(known.from, end, known.damage)]
     const segments = known.segments.filter(({ base }) => base < end)
     return this.#singles(segments, end)
   }
@@ -272,7 +275,18 @@ export class KeyIndex {
     }
     found.sort((a, b) => a.from - b.from)
     const start = found[0]?.from ?? this.#floor
-    return joined(start === 0 ? found : [new KeylessSource(0, start), ...found])
+    return joined(start === 0 ? found : [this.#missing(start), ...found])
+  }
+
+  /** The stretch before the first segment, which is gone. */
+  #missing(start: number): KeylessSource {
+    const hadKeys = this.#keyedFrom !== undefined && this.#keyedFrom < start
+    const place = { file: this.#parts.directory.path, byte: 0 }
+    return new KeylessSource(
+      0,
+      start,
+      hadKeys ? new CorruptionError('the first log segment is missing', place) : undefined,
+    )
   }
 
   #open(first: LogSegment, tier: number): KeyFile | undefined {
@@ -296,8 +310,12 @@ function joined(sources: readonly (SegmentSource | KeylessSource)[]): (SegmentSo
   const all: (SegmentSource | KeylessSource)[] = []
   for (const source of sources) {
     const last = all.at(-1)
-    const follows = last instanceof KeylessSource && source instanceof KeylessSource && last.end === source.from
-    if (follows) all[all.length - 1] = new KeylessSource(last.from, source.end)
+    const follows =
+      last instanceof KeylessSource &&
+      source instanceof KeylessSource &&
+      last.end === source.from &&
+      last.damage === source.damage
+    if (follows) all[all.length - 1] = new KeylessSource(last.from, source.end, last.damage)
     else all.push(source)
   }
   return all

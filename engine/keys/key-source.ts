@@ -1,4 +1,6 @@
 import type { LogSegment } from '../commit-log/log-directory.js'
+import type { LogHeads } from '../commit-log/log-heads.js'
+import { CorruptionError } from '../errors.js'
 import { eventPosition } from '../format/event-record.js'
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import type { KeyHasher } from '../format/key-hash.js'
@@ -54,18 +56,21 @@ export class MemorySource implements KeySource {
   }
 }
 
-/** A stretch of the log from before the first event with a key. */
+/** A stretch of the log from before the first event with a key; or one that is missing, of which nobody can tell what keys it had. */
 export class KeylessSource implements KeySource {
   readonly from: number
   readonly end: number
+  readonly damage: CorruptionError | undefined
   readonly typed = []
 
-  constructor(from: number, end: number) {
+  constructor(from: number, end: number, damage?: CorruptionError) {
     this.from = from
     this.end = end
+    this.damage = damage
   }
 
   range(): KeyRange {
+    if (this.damage !== undefined) throw this.damage
     return NOTHING
   }
 }
@@ -73,6 +78,7 @@ export class KeylessSource implements KeySource {
 /** What log segments need to be read for their keys. */
 export interface SegmentReading {
   readonly handles: ReadHandles
+  readonly heads: LogHeads
   readonly hasher: KeyHasher
   /** How many bytes of a segment count. */
   readonly endOf: (segment: LogSegment) => number
@@ -125,16 +131,30 @@ export class SegmentSource implements KeySource {
     return { count, at, file }
   }
 
-  /** Reads the events of its segments into a table, in steps: those before its end, though the last segment may have been gone on in since. */
+  /**
+   * Reads the events of its segments into a table, in steps: those before its end, though the last segment may have been gone on in since.
+   * Throws CorruptionError where one is missing: what is not there would be taken for what never was.
+   */
   *collect(): Generator<void, KeyTable> {
-    const { handles, hasher, endOf } = this.#reading
+    const { handles, heads, hasher, endOf } = this.#reading
     const table = new KeyTable()
+    let next = this.from
+    const missing = (file: string, byte: number): never => {
+      throw new CorruptionError(`position ${next} is missing`, { file, byte })
+    }
     for (const segment of this.segments) {
+      heads.check(segment)
       const collector = new KeyCollector(hasher, table)
-      yield* eventsOf(handles, segment.path, HEADER_FIXED_BYTES, endOf(segment), (window, at, byte) =>
-        eventPosition(window, at) < this.end ? collector.add(window, at, byte) : undefined,
-      )
+      const end = endOf(segment)
+      yield* eventsOf(handles, segment.path, HEADER_FIXED_BYTES, end, (window, at, byte) => {
+        const position = eventPosition(window, at)
+        if (position >= this.end) return
+        if (position !== next) missing(segment.path, byte)
+        next++
+        collector.add(window, at, byte)
+      })
       collector.finish()
+      if (segment === this.segments.at(-1) && next < this.end) missing(segment.path, end)
     }
     return table
   }

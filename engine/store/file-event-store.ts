@@ -1,5 +1,6 @@
 import { CommitLog } from '../commit-log/commit-log.js'
 import type { PendingGroup } from '../commit-log/group.js'
+import { LogHeads } from '../commit-log/log-heads.js'
 import { LogIndexes, resumeLogIndex } from '../commit-log/log-index.js'
 import { LogSegmentFile } from '../commit-log/log-segment-file.js'
 import { WatermarkWriter } from '../commit-log/watermark-file.js'
@@ -146,6 +147,7 @@ export class FileEventStore implements EventStore {
       },
       log: {
         directory: recovered.directory,
+        heads: new LogHeads(this.#handles, storeId),
         indexes: new LogIndexes(files, recovered.directory, this.#handles, storeId, limits),
         handles: this.#handles,
         decoder,

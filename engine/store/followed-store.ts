@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { LogDirectory, type LogSegment } from '../commit-log/log-directory.js'
 import { LogEnds } from '../commit-log/log-ends.js'
+import { LogHeads } from '../commit-log/log-heads.js'
 import { LogIndexes, resumeLogIndex } from '../commit-log/log-index.js'
 import { WatermarkReader } from '../commit-log/watermark-file.js'
 import { asIoError, CorruptionError } from '../errors.js'
@@ -29,6 +30,7 @@ import { holdProcess } from '../io/machine.js'
 import { isSystemError } from '../io/system-error.js'
 import { readFileSync } from '../io/transfer.js'
 import { KeyIndex } from '../keys/key-index.js'
+import { checkpointPlace, lostEnd } from '../recovery/lost-end.js'
 import { type CheckpointReading, findCheckpoint, keyedFromOf, shapesOf, unsettledOf } from '../recovery/recover.js'
 import { ReadHandles } from '../segment/read-handles.js'
 import { Slabs } from '../segment/slabs.js'
@@ -38,7 +40,7 @@ import { StreamDirectory } from '../streams/stream-directory.js'
 import { CommitSignal } from './commit-signal.js'
 import { FollowClock } from './follow-clock.js'
 import { FollowedStreams } from './followed-streams.js'
-import { LOG_FOLDER, STREAMS_FOLDER } from './home-file.js'
+import { LOG_FOLDER, refuseWithoutStreams, STREAMS_FOLDER } from './home-file.js'
 import { type FollowHooks, LogFollower } from './log-follower.js'
 import type { Settings } from './options.js'
 import type { TouchedStream } from './sleepers.js'
@@ -158,6 +160,7 @@ export class FollowedStore implements FollowHooks {
       },
       log: {
         directory: log,
+        heads: new LogHeads(this.handles, storeId),
         indexes: new LogIndexes(files, log, this.handles, storeId, limits),
         handles: this.handles,
         decoder,
@@ -198,6 +201,7 @@ export class FollowedStore implements FollowHooks {
         if (attempt === ATTEMPTS) throw found.loss
         continue
       }
+      refuseWithoutStreams(files, directory, found.checkpoint?.settledPosition ?? 0)
       // What comes behind the checkpoint is followed; without one everything is.
       const redo = found.checkpoint?.redo
       const segment = redo && log.segments[log.find(redo)]
@@ -207,7 +211,11 @@ export class FollowedStore implements FollowHooks {
       try {
         store.#checkpoint = before
         await store.refresh()
-        return store
+        const lost = found.lost === undefined ? undefined : checkpointPlace(files, directory, storeId)
+        if (lost === undefined || lost.position <= store.position) return store
+        // It may have been replaced by one that says more meanwhile.
+        if (attempt === ATTEMPTS) throw lostEnd({ file: log.beside(lost, '.log'), byte: 0 })
+        store.close()
       } catch (error) {
         store.close()
         throw error

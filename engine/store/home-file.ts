@@ -1,10 +1,11 @@
 import { join } from 'node:path'
-import { AnnalsError, newerVersion, quote } from '../errors.js'
+import { AnnalsError, CorruptionError, newerVersion, quote } from '../errors.js'
 import { CHECKPOINT_FILE } from '../format/checkpoint.js'
 import { encodeHeader, type FileKind, type HeaderVerdict, parseHeader } from '../format/file-header.js'
 import { windowOf } from '../format/frame.js'
 import { parseLogFileName, parseStreamFileName } from '../format/names.js'
 import type { FileSystem } from '../io/file-system.js'
+import { MAX_EPOCH_FILE_BYTES, parseEpochFile } from '../lock/epoch-file.js'
 import { readFileSync, readFullySync, replaceFile, completion } from '../io/transfer.js'
 
 export const HOME_FILE = 'annals'
@@ -12,6 +13,7 @@ export const LOG_FOLDER = 'log'
 export const STREAMS_FOLDER = 'streams'
 export const EPOCH_FOLDER = 'epoch'
 const MAX_BYTES = 64 * 1024
+const SHARD = /^[0-9a-f]{2}$/
 
 /** What stands in a folder. `new`: no store yet. `lost`: a store whose home file is missing or damaged, and its id from the log. */
 export type Home = { readonly kind: 'store' | 'lost'; readonly storeId: Buffer } | { readonly kind: 'new' }
@@ -22,7 +24,10 @@ export function readHome(files: FileSystem, directory: string): Home {
   const bytes = readFileSync(files, path, MAX_BYTES)
   if (bytes !== undefined) {
     const verdict = parseHeader(windowOf(bytes), bytes.length, 'H')
-    if (verdict.kind === 'header') return { kind: 'store', storeId: verdict.header.storeId }
+    if (verdict.kind === 'header') {
+      refuseForeign(files, directory, verdict.header.storeId)
+      return { kind: 'store', storeId: verdict.header.storeId }
+    }
     if (verdict.kind === 'version') throw newerVersion(path, verdict.readVersion, verdict.writeVersion)
     if (verdict.kind === 'foreign' && idFromLog(files, directory) === undefined) {
       throw new AnnalsError(
@@ -47,6 +52,42 @@ export function readHome(files: FileSystem, directory: string): Home {
   }
   refuseRemains(files, directory)
   return { kind: 'new' }
+}
+
+/**
+ * Throws when the home file is that of another store: by it nothing here would count, and the next writer would begin a new store over
+ * this one. Whatever says the same as the home file speaks for it, as the epochs do where a crash has left blocks of another store in the log.
+ */
+function refuseForeign(files: FileSystem, directory: string, storeId: Buffer): void {
+  const own = (path: string, kind: FileKind): boolean | undefined => {
+    const verdict = headerOf(files, path, kind)
+    return verdict.kind === 'header' ? verdict.header.storeId.equals(storeId) : undefined
+  }
+  let foreign = false
+  for (const path of logFiles(files, directory)) {
+    const isOwn = own(path, 'L')
+    if (isOwn === true) return
+    foreign ||= isOwn === false
+  }
+  if (!foreign) return
+  const checkpoint = join(directory, CHECKPOINT_FILE)
+  if (files.stat(checkpoint)?.kind === 'file' && own(checkpoint, 'C') === true) return
+  if (epochsSay(files, join(directory, EPOCH_FOLDER), storeId)) return
+  throw new AnnalsError(
+    'ERR_CORRUPT',
+    `Cannot open store ${quote(directory)}: its file "${HOME_FILE}" belongs to another store than its log; remove that file, and it is made again from the log`,
+  )
+}
+
+function epochsSay(files: FileSystem, epochs: string, storeId: Buffer): boolean {
+  if (files.stat(epochs)?.kind !== 'directory') return false
+  return files.list(epochs).some((name) => {
+    const path = join(epochs, name)
+    const { kind, size = 0 } = files.stat(path) ?? {}
+    const bytes = kind === 'file' && size <= MAX_EPOCH_FILE_BYTES && readFileSync(files, path, MAX_EPOCH_FILE_BYTES)
+    const verdict = bytes && parseEpochFile(bytes)
+    return verdict && verdict.kind === 'holder' && storeId.equals(verdict.storeId)
+  })
 }
 
 /** Throws when a folder that the store writes to is a link, which may lead to another store, or no folder at all. */
@@ -82,6 +123,18 @@ function refuseRemains(files: FileSystem, directory: string): void {
       `Cannot open store ${quote(directory)}: its file "${HOME_FILE}" and its log are missing; restore it from a backup`,
     )
   }
+}
+
+/**
+ * Throws when events are settled and no stream segment is left: a folder that was not restored, or emptied. Each stream would seem
+ * to have no events, and be begun again.
+ */
+export function refuseWithoutStreams(files: FileSystem, directory: string, settledPosition: number): void {
+  if (settledPosition === 0) return
+  const streams = join(directory, STREAMS_FOLDER)
+  const found = files.stat(streams)?.kind === 'directory' && files.list(streams).some((name) => SHARD.test(name))
+  if (found) return
+  throw new CorruptionError('the stream segments are missing', { file: streams, byte: 0 })
 }
 
 function hasStreams(files: FileSystem, streams: string): boolean {

@@ -1,4 +1,5 @@
 import type { LogDirectory, LogSegment } from '../commit-log/log-directory.js'
+import type { LogHeads } from '../commit-log/log-heads.js'
 import type { LogIndexes } from '../commit-log/log-index.js'
 import { CorruptionError } from '../errors.js'
 import { type EventDecoder, eventFits, eventPosition } from '../format/event-record.js'
@@ -23,6 +24,7 @@ const INDEX_COST = 256
 /** What reading the log needs; one per store. */
 export interface LogReading {
   readonly directory: LogDirectory
+  readonly heads: LogHeads
   readonly indexes: LogIndexes
   readonly handles: ReadHandles
   readonly decoder: EventDecoder
@@ -124,7 +126,7 @@ export class LogSource implements EventSource {
 
   /** Opens the segment of the next event. Returns false when it holds nothing that is asked for, and was passed over. */
   #open(): boolean {
-    const { directory, handles, limits } = this.#reading
+    const { directory, heads, handles, limits } = this.#reading
     const index = directory.indexOf(this.#position)
     const segment = directory.segments[index]
     if (segment === undefined) {
@@ -134,6 +136,7 @@ export class LogSource implements EventSource {
     this.#path = segment.path
     this.#reader = undefined
     this.#before = undefined
+    heads.check(segment)
     const times = this.#selection?.filter.times
     const timed = times !== undefined && this.#distrusted !== segment.path
     const range: Range | undefined = timed ? this.#rangeOf(segment, times) : this.#rangeFrom(segment)

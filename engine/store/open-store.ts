@@ -5,9 +5,19 @@ import { isSystemError } from '../io/system-error.js'
 import { acquireWriterLock } from '../lock/acquire-writer-lock.js'
 import type { WriterLock } from '../lock/writer-lock.js'
 import { refuseBackup } from '../recovery/backup-file.js'
+import { checkpointPlace, withLostEnd } from '../recovery/lost-end.js'
 import { recover } from '../recovery/recover.js'
 import { FileEventStore } from './file-event-store.js'
-import { type Home, LOG_FOLDER, readHome, refuseLinks, refuseNewer, STREAMS_FOLDER, writeHome } from './home-file.js'
+import {
+  type Home,
+  LOG_FOLDER,
+  readHome,
+  refuseLinks,
+  refuseNewer,
+  refuseWithoutStreams,
+  STREAMS_FOLDER,
+  writeHome,
+} from './home-file.js'
 import { type OpenOptions, type ReadOnlyOptions, type Settings, settingsOf } from './options.js'
 import { ReadOnlyEventStore } from './read-only-event-store.js'
 
@@ -95,7 +105,10 @@ async function openLocked(
     await syncAbove(files, directory)
     await writeHome(files, directory, storeId)
   }
-  const recovered = recover(environment, directory, LOG_FOLDER, storeId, lock.previousEpoch)
+  const found = recover(environment, directory, LOG_FOLDER, storeId, lock.previousEpoch)
+  const isWithoutCheckpoint = found.report.checkpointLost !== undefined
+  const recovered = isWithoutCheckpoint ? withLostEnd(found, checkpointPlace(files, directory, storeId)) : found
+  refuseWithoutStreams(files, directory, recovered.settledPosition)
   // After a clean close the log was not read.
   if (recovered.resume !== undefined) refuseNewer(files, recovered.resume.segment.path, 'L')
   const store = new FileEventStore({

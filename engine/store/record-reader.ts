@@ -54,6 +54,7 @@ export class RecordReader {
     if (segment === undefined) {
       throw new CorruptionError('the first log segment is missing', { file: directory.path, byte: 0 })
     }
+    this.#reading.heads.check(segment)
     const active = this.#reading.active()
     const { handles, indexes, lastEnd } = this.#reading
     const end = active?.path === segment.path ? active.end : (lastEnd(segment.path) ?? handles.get(segment.path).size())

@@ -55,10 +55,14 @@ t.test('what is from before the first key is not looked through', (t) => {
   t.end()
 })
 
-t.test('a log whose first segments are gone has nothing before the others', (t) => {
+t.test('[C2] [fault 47] of a log whose first segments are gone, nobody is told that they had no key', (t) => {
   const log = pairs(3)
   log.directory.remove(log.directory.segments[0]!)
   t.same(shapeOf(log.index()), ['keyless 0-2', 'segment log 2-4', 'segment log 4-6', 'memory 6-Infinity'])
+  t.throws(() => ofCommit(log.index(), 'c'), { code: 'ERR_CORRUPT', reason: 'the first log segment is missing' })
+  t.same(ofCommit(log.index({ keyedFrom: 2 }), 'none'), [], 'they are known to have had none')
+  t.same(ofCommit(log.index({ keyedFrom: undefined }), 'none'), [])
+  t.throws(() => ofCommit(log.index({ keyedFrom: 1 }), 'none'), { code: 'ERR_CORRUPT' })
   log.directory.clear()
   t.same(shapeOf(log.index()), ['keyless 0-6', 'memory 6-Infinity'])
   t.same(shapeOf(log.index({ position: 0 })), ['memory 0-Infinity'], 'a new store')

@@ -1,4 +1,5 @@
 import t from 'tap'
+import { LogHeads } from '../../../engine/commit-log/log-heads.js'
 import { KeyHasher, KEY_COMMIT_ID, KEY_TAG, KEY_TYPE } from '../../../engine/format/key-hash.js'
 import { KeylessSource, MemorySource, type KeySource, SegmentSource } from '../../../engine/keys/key-source.js'
 import { ReadHandles } from '../../../engine/segment/read-handles.js'
@@ -30,9 +31,12 @@ async function segment(mostTables = 8) {
   }
   const { files } = machine
   const endOf = (): number => machine.contents(path!).length
+  const handles = new ReadHandles(files, 4)
+  const storeId = machine.contents('/store/annals').subarray(20, 36)
   const reading = {
-    handles: new ReadHandles(files, 4),
-    hasher: new KeyHasher(machine.contents('/store/annals').subarray(20, 36)),
+    handles,
+    heads: new LogHeads(handles, storeId),
+    hasher: new KeyHasher(storeId),
     endOf,
     tables: new Map(),
     mostTables,
@@ -106,4 +110,27 @@ t.test('what has no keys answers nothing, memory what was added', (t) => {
   const found = memory.range(1, 2, 4, Infinity)
   t.same([found.count, found.at(0).position, found.at(1).position], [2, 5, 9], 'by rising position')
   t.end()
+})
+
+t.test('[C2] [fault 47] a segment that lacks events of its stretch is not asked for keys', async (t) => {
+  const { hashOf, sourceOf } = await segment()
+  t.same(positions(sourceOf(20), hashOf(KEY_COMMIT_ID, 'c3'), 0, 20), [6])
+  const missing = { code: 'ERR_CORRUPT', reason: 'position 20 is missing' }
+  t.throws(() => positions(sourceOf(22), hashOf(KEY_COMMIT_ID, 'c3'), 0, 22), missing, 'at its end')
+})
+
+t.test('[C2] [fault 46] [fault 51] a segment of another place or another store is not asked for keys', async (t) => {
+  const { files, hashOf, reading, sourceOf } = await segment()
+  const { path } = sourceOf(20).segments[0]!
+  const shifted = new SegmentSource(reading, [{ base: 2, epoch: 1, path }], 20, 0, undefined)
+  t.throws(() => positions(shifted, hashOf(KEY_TAG, 'all'), 2, 20), {
+    code: 'ERR_CORRUPT',
+    reason: 'position 2 is missing',
+  })
+  const foreign = { ...reading, heads: new LogHeads(new ReadHandles(files, 1), Buffer.alloc(16, 7)) }
+  const other = new SegmentSource(foreign, [{ base: 0, epoch: 1, path }], 20, 0, undefined)
+  t.throws(() => positions(other, hashOf(KEY_TAG, 'all'), 0, 20), {
+    code: 'ERR_CORRUPT',
+    reason: 'the segment belongs to another store',
+  })
 })

@@ -3,6 +3,8 @@ import { CHECKPOINT_FILE } from '../../../engine/format/checkpoint.js'
 import { encodeHeader } from '../../../engine/format/file-header.js'
 import type { FileSystem } from '../../../engine/io/file-system.js'
 import { memoryEnvironment } from '../../../engine/io/memory-environment.js'
+import { repair } from '../../../engine/recovery/repair.js'
+import { openReadOnly } from '../../../engine/store/open-store.js'
 import { readHome, refuseLinks, writeHome } from '../../../engine/store/home-file.js'
 import { datas, numbered, TestMachine } from './test-machine.js'
 
@@ -84,6 +86,42 @@ for (const [what, how] of Object.entries(damages)) {
   })
 }
 
+t.test('[fault 48] with the home file of another store, a store is neither empty nor begun anew', async (t) => {
+  const machine = await filled()
+  const home = machine.contents(HOME)
+  machine.write(HOME, encodeHeader({ kind: 'H', storeId: OTHER }))
+  const before = snapshot(machine)
+  const error = { name: 'AnnalsError', code: 'ERR_CORRUPT', message: /belongs to another store than its log/ }
+  for (const create of [true, false]) await t.rejects(machine.open({ create }), error)
+  await t.rejects(openReadOnly(machine.environment, '/store', { readOnly: true }), error)
+  t.same(snapshot(machine), before)
+  machine.remove(HOME)
+  await assertHealed(t, machine, home)
+})
+
+t.test(
+  '[fault 46] [fault 5] one log segment of another store, or blocks of one, say nothing against the home file',
+  async (t) => {
+    const machine = await filled()
+    const own = machine.contents(HOME)
+    const [first] = machine.find('.log') as [string]
+    machine.write(first, encodeHeader({ kind: 'L', storeId: OTHER }))
+    const id = own.subarray(20, 36)
+    const home = { kind: 'store', storeId: id }
+    t.same(readHome(machine.environment.files, '/store'), home, 'the checkpoint says so')
+    machine.remove(CHECKPOINT)
+    t.same(readHome(machine.environment.files, '/store'), home, 'an epoch says so')
+    const epochs = machine.find('', '/store/epoch').map((path) => [path, machine.contents(path)] as const)
+    for (const [path] of epochs) machine.write(path, Buffer.alloc(1000))
+    t.throws(() => readHome(machine.environment.files, '/store'), { code: 'ERR_CORRUPT' }, 'nobody says so')
+    for (const [path] of epochs) machine.remove(path)
+    machine.environment.files.removeDirectory('/store/epoch')
+    t.throws(() => readHome(machine.environment.files, '/store'), { code: 'ERR_CORRUPT' })
+    machine.write('/store/log/0000000000000007-0000000001.log', encodeHeader({ kind: 'L', storeId: id }))
+    t.same(readHome(machine.environment.files, '/store'), home, 'another segment says so')
+  },
+)
+
 t.test('[fault 48] where home file and log are gone, what is left is not hidden by a new store', async (t) => {
   for (const left of ['streams and checkpoint', 'streams', 'checkpoint']) {
     const machine = await filled()
@@ -94,6 +132,28 @@ t.test('[fault 48] where home file and log are gone, what is left is not hidden 
     const before = snapshot(machine)
     await t.rejects(machine.open(), { name: 'AnnalsError', code: 'ERR_CORRUPT', message: /log are missing/ }, left)
     t.same(snapshot(machine), before)
+  }
+})
+
+t.test('[fault 47] a store whose stream segments are all gone is not one of empty streams', async (t) => {
+  for (const withFolder of [true, false]) {
+    const machine = await filled()
+    const { files } = machine.environment
+    for (const path of machine.find('', '/store/streams')) machine.remove(path)
+    for (const shard of files.list('/store/streams')) files.removeDirectory(`/store/streams/${shard}`)
+    if (!withFolder) files.removeDirectory('/store/streams')
+    const before = snapshot(machine)
+    const error = { code: 'ERR_CORRUPT', file: '/store/streams', reason: 'the stream segments are missing' }
+    await t.rejects(machine.open(), error)
+    await t.rejects(openReadOnly(machine.environment, '/store', { readOnly: true }), error)
+    t.same(snapshot(machine), before)
+    await repair(machine.environment, '/store', {})
+    const store = await machine.open()
+    t.equal((await datas(store.readStream('a'))).length, 3, 'repair has taken them from the log')
+    t.equal((await datas(store.readStream('b'))).length, 2)
+    t.equal((await store.append('a', numbered(1))).version, 4)
+    await store.close()
+    await (await openReadOnly(machine.environment, '/store', { readOnly: true })).close()
   }
 })
 

@@ -436,3 +436,38 @@ t.test('[C2] [fault 49] repair sets a wrong key file aside, and nothing is hidde
   t.notOk(machine.find('.key1').includes(path))
   await check(t, machine, 3)
 })
+
+for (const reindexed of [true, false]) {
+  const files = reindexed ? 'made again since' : 'of the time before'
+  t.test(
+    `[C2] [fault 47] of a log segment that is gone no commit is unknown and no query silent: key files ${files}`,
+    async (t) => {
+      const logs = (await filled()).find('.log')
+      for (const [i, name] of [
+        [0, 'the first'],
+        [1, 'the second'],
+        [Math.floor(logs.length / 2), 'one in the middle'],
+      ] as const) {
+        const machine = await filled()
+        machine.remove(logs[i]!)
+        if (reindexed) for (const path of keyFiles(machine)) machine.remove(path)
+        const store = await machine.open(options)
+        const first = Number(/(\d{16})-/.exec(logs[i]!)![1])
+        const n = Math.ceil(first / 2) + 1
+        const damaged = { code: 'ERR_CORRUPT', message: /missing/ }
+        const repeat = store.append(`s${n % 9}`, eventsOf(n), { commitId: `c${n}` })
+        await t.rejects(repeat, damaged, `${name}: its commits are not taken for new ones`)
+        const query = { items: [{ tags: [`n:${n}`] }] }
+        await t.rejects(datas(store.readAll({ query })), damaged, `${name}: a query`)
+        await t.rejects(datas(store.readAll({ commitId: `c${n}` })), damaged, `${name}: a commit`)
+        const decision = { failIfEventsMatch: query, after: -1 }
+        await t.rejects(store.append('x', [{ type: 'T', data: 1 }], decision), damaged, `${name}: a decision`)
+        // What is known of others is told all the same, if it was appended behind.
+        const last = await store.append(`s${(COMMITS - 1) % 9}`, eventsOf(COMMITS - 1), { commitId: `c${COMMITS - 1}` })
+        t.equal(last.isRepeat, true)
+        t.equal((await store.append('x', [{ type: 'T', data: 1 }])).version, 1, 'appends without conditions go on')
+        await store.close().catch(() => undefined)
+      }
+    },
+  )
+}

@@ -1,3 +1,4 @@
+import { LogHeads } from '../../../engine/commit-log/log-heads.js'
 import { LogIndexes } from '../../../engine/commit-log/log-index.js'
 import { EventDecoder } from '../../../engine/format/event-record.js'
 import { ShapeTable } from '../../../engine/format/shapes.js'
@@ -16,6 +17,7 @@ export function readingOf(log: KeyedLog, changes: Partial<LogReading> = {}): Log
   const limits = changes.limits ?? { ...defaultLimits, indexIntervalBytes: 512 }
   return {
     directory,
+    heads: new LogHeads(handles, STORE_ID),
     indexes: new LogIndexes(files, directory, handles, STORE_ID, limits),
     handles,
     decoder: new EventDecoder(new ValueDecoder(new ShapeTable())),

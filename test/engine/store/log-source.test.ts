@@ -1,4 +1,5 @@
 import t from 'tap'
+import { encodeHeader } from '../../../engine/format/file-header.js'
 import { EventFilter } from '../../../engine/format/event-filter.js'
 import { LogSource } from '../../../engine/store/log-source.js'
 import { Selection } from '../../../engine/store/selection.js'
@@ -13,6 +14,8 @@ const events = (change: (n: number) => KeyedEvent = () => ({})): KeyedLog =>
       Array.from({ length: 40 }, (_, i) => ({ timestamp: base + i, data: base + i, ...change(base + i) })),
     ),
   )
+
+const ofSegment = { kind: 'L', epoch: 1, base: 40 } as const
 
 const upTo = (end: number, from = 0): number[] => Array.from({ length: end - from }, (_, i) => from + i)
 
@@ -83,6 +86,23 @@ t.test('[U3] events before damage are handed out, then comes the error, each tim
   }
   t.same(positionsIn(await drained(new LogSource(readingOf(log), 80, 120))), upTo(120, 80), 'others can be read')
 })
+
+t.test(
+  '[fault 46] events of a segment of another store are not served, though they are whole and in their places',
+  async (t) => {
+    const log = events()
+    const { path } = log.segments[1]!
+    const bytes = log.contents(path)
+    log.write(path, Buffer.concat([encodeHeader({ ...ofSegment, storeId: Buffer.alloc(16, 7) }), bytes.subarray(96)]))
+    const wrong = { code: 'ERR_CORRUPT', file: path, byte: 0, reason: 'the segment belongs to another store' }
+    const { positions, error } = await untilError(new LogSource(readingOf(log), 0, 120))
+    t.same(positions, upTo(40))
+    t.match(error, wrong)
+    t.match((await untilError(new LogSource(readingOf(log), 50, 60))).error, wrong)
+    t.throws(() => recordsOf(log).read(50, -1), wrong)
+    t.same(positionsIn(await drained(new LogSource(readingOf(log), 80, 120))), upTo(120, 80), 'others are')
+  },
+)
 
 t.test('[U3] [fault 47] a segment that is not there is an error', async (t) => {
   const log = events()
