@@ -12,7 +12,8 @@ import type { LogSegment } from './log-directory.js'
 export class LogHeads {
   readonly #handles: ReadHandles
   readonly #storeId: Buffer
-  readonly #checked = new Set<string>()
+  /** Base of the segment before, of those that were looked at and have a sound header. */
+  readonly #checked = new Map<string, { readonly previousBase: number } | undefined>()
 
   constructor(handles: ReadHandles, storeId: Buffer) {
     this.#handles = handles
@@ -20,15 +21,29 @@ export class LogHeads {
   }
 
   /** Throws CorruptionError, ERR_FORMAT. A header that is damaged says nothing: the records behind it have checksums of their own. */
-  check({ path }: LogSegment): void {
-    if (this.#checked.has(path)) return
+  check(segment: LogSegment): void {
+    this.#headOf(segment)
+  }
+
+  /** Checks that a segment goes on from another, so that none is missing between them: for who passes over that one unread. */
+  checkFollows(segment: LogSegment, before: LogSegment): void {
+    const { previousBase = before.base } = this.#headOf(segment) ?? {}
+    if (previousBase === before.base) return
+    throw new CorruptionError(`the segment before position ${segment.base} is missing`, { file: segment.path, byte: 0 })
+  }
+
+  #headOf({ path }: LogSegment): { readonly previousBase: number } | undefined {
+    if (this.#checked.has(path)) return this.#checked.get(path)
     const bytes = Buffer.allocUnsafe(HEADER_FIXED_BYTES)
     const got = readFullySync(this.#handles.get(path), bytes, 0, bytes.length, 0)
     const verdict = parseHeader(windowOf(bytes), got, 'L')
     if (verdict.kind === 'version') throw newerVersion(path, verdict.readVersion, verdict.writeVersion)
-    if (verdict.kind === 'header' && !verdict.header.storeId.equals(this.#storeId)) {
+    const head = verdict.kind === 'header' ? verdict.header : undefined
+    if (head !== undefined && !head.storeId.equals(this.#storeId)) {
       throw new CorruptionError('the segment belongs to another store', { file: path, byte: 0 })
     }
-    this.#checked.add(path)
+    const known = head && { previousBase: head.previousBase }
+    this.#checked.set(path, known)
+    return known
   }
 }

@@ -189,6 +189,9 @@ export class LogSource implements EventSource {
       if (run !== undefined) from = findEntry(entries, run.from)?.byte ?? HEADER_FIXED_BYTES
     }
     if (run === undefined) {
+      const { directory, heads } = this.#reading
+      const next = directory.segments[directory.indexOf(segment.base) + 1]
+      if (next !== undefined && this.#runEnd < this.#end) heads.checkFollows(next, segment)
       this.#position = this.#runEnd
       return undefined
     }

@@ -42,11 +42,13 @@ export class KeyedLog {
   constructor(segments: readonly (readonly KeyedEvent[])[]) {
     this.files.makeDirectories(FOLDER)
     let position = 0
+    let previousBase = 0
     this.segments = segments.map((events) => {
       const base = position
       const frames = events.map((event) => this.record(event, position++))
       const path = `${FOLDER}/${logFileName(base, 1, '.log')}`
-      this.write(path, logSegment([frames], { base, sequence: base }))
+      this.write(path, logSegment([frames], { base, sequence: base, previousBase }))
+      previousBase = base
       return { base, epoch: 1, path }
     })
     this.end = position

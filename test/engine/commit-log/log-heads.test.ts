@@ -39,6 +39,21 @@ t.test('one of this store is looked at once', (t) => {
   t.end()
 })
 
+t.test('[fault 47] a segment that does not go on from the one before tells that one between them is missing', (t) => {
+  const { files, heads } = disk(encodeHeader({ kind: 'L', storeId: ID, base: 80, previousBase: 40 }))
+  const segment = { ...SEGMENT, base: 80 }
+  heads.checkFollows(segment, { base: 40, epoch: 1, path: '/before.log' })
+  t.throws(() => heads.checkFollows(segment, { base: 0, epoch: 1, path: '/before.log' }), {
+    code: 'ERR_CORRUPT',
+    file: SEGMENT.path,
+    reason: 'the segment before position 80 is missing',
+  })
+  t.equal(files.bytesRead, HEADER_FIXED_BYTES, 'looked at once')
+  const damaged = disk(Buffer.alloc(96)).heads
+  t.doesNotThrow(() => damaged.checkFollows(segment, { base: 0, epoch: 1, path: '/before.log' }), 'it says nothing')
+  t.end()
+})
+
 t.test('[fault 39] [fault 40] a header that is damaged says nothing against the records behind it', (t) => {
   const header = encodeHeader({ kind: 'L', storeId: OTHER })
   const flipped = Buffer.from(header)

@@ -146,6 +146,17 @@ t.test('[R11] of a time only the segments and stretches that have it are read', 
   )
 })
 
+t.test('[fault 47] a time is not passed over in a segment that is missing', async (t) => {
+  const log = events()
+  log.directory.remove(log.directory.segments[1]!)
+  const found = (from: number, to: number) =>
+    untilError(new LogSource(readingOf(log), 0, 120, selecting(log, { times: { from, to } })))
+  t.match(await found(50, 85), {
+    positions: [],
+    error: { code: 'ERR_CORRUPT', reason: 'the segment before position 80 is missing' },
+  })
+})
+
 t.test('[R10] others have their turn while events are passed over', async (t) => {
   const log = events((n) => ({ type: n % 50 === 49 ? 'Rare' : 'T' }))
   let pauses = 0
