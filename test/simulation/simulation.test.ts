@@ -25,6 +25,7 @@ t.test(
     }
     t.comment(JSON.stringify(total))
     t.same(failures.slice(0, 3), [], `${failures.length} of ${WORLDS} worlds failed`)
+    for (const [what, count] of Object.entries(total)) t.ok(count >= WORLDS / 10, `${what}: ${count}`)
   },
 )
 

@@ -12,7 +12,7 @@ import { recordWorkload, requiredAt, type WorkloadName } from './workloads.js'
 
 const CHANGES = new Set(['write', 'sync', 'syncDirectory', 'open', 'rename', 'makeDirectory', 'truncate', 'remove'])
 
-/** What goes wrong. `close` never fails: the descriptor is gone whatever the system says. */
+/** What goes wrong. `close` never fails: the descriptor is gone whatever the system says. What is only short is gone on with: nobody hears of it. */
 export const FAULTS = {
   'EIO once': { code: 'EIO', only: ({ kind }) => kind !== 'close' },
   'EIO once, after the fact': { code: 'EIO', effect: 'whole', only: ({ kind }) => CHANGES.has(kind) },
@@ -20,8 +20,20 @@ export const FAULTS = {
   'ENOSPC once, with a part written': { code: 'ENOSPC', effect: 'part', only: ({ kind }) => CHANGES.has(kind) },
   'ENOSPC from then on': { code: 'ENOSPC', effect: 'part', sticky: true, only: ({ kind }) => CHANGES.has(kind) },
   'a short read or write': { short: true, only: ({ kind }) => kind === 'read' || kind === 'write' },
+  'short reads and writes from then on': {
+    ...{ short: true, sticky: true },
+    only: ({ kind }) => kind === 'read' || kind === 'write',
+  },
   'EMFILE once': { code: 'EMFILE', only: ({ kind }) => kind === 'open' || kind === 'list' || kind === 'syncDirectory' },
+  'EMFILE from then on': {
+    ...{ code: 'EMFILE', sticky: true },
+    only: ({ kind }) => kind === 'open' || kind === 'list' || kind === 'syncDirectory',
+  },
   'EACCES once': { code: 'EACCES', only: ({ kind }) => kind === 'open' || kind === 'rename' || kind === 'remove' },
+  'EACCES from then on': {
+    ...{ code: 'EACCES', sticky: true },
+    only: ({ kind }) => kind === 'open' || kind === 'rename' || kind === 'remove',
+  },
   'EROFS from then on': { code: 'EROFS', sticky: true, only: ({ kind }) => CHANGES.has(kind) && kind !== 'sync' },
 } satisfies Record<string, Faults>
 
@@ -101,7 +113,7 @@ export async function failEach(scenario: Scenario, fault: FaultName, stride = 1,
     tally.runs++
     try {
       const outcome = await inTime(scenario.run({ ...faults, failAt }))
-      for (const error of outcome.errors) if (!(error instanceof AnnalsError)) throw error
+      for (const error of outcome.errors) if (!(error instanceof AnnalsError) || faults.short === true) throw error
       for (const mode of ['kill', 'minimal', 'strict'] as const) {
         const image = outcome.disk.crash(mode, failAt)
         const required = mode === 'kill' ? outcome.acknowledged : outcome.durable
