@@ -36,6 +36,12 @@ export interface Limits {
   readonly readWindowBytes: number
   /** Milliseconds the main thread works on a flush before it lets appends through. */
   readonly flushSliceMs: number
+  /** Percent of the main thread's time that settling takes while events are read. */
+  readonly backgroundShare: number
+  /** Milliseconds after which settling that has begun waits for no reads any more. */
+  readonly backgroundDelayMs: number
+  /** Log segments that can be settled; when so many have gathered settling waits for no reads any more. */
+  readonly unsettledSegments: number
   /** Shapes per store. Beyond it objects are written as plain maps. */
   readonly shapes: number
   /** Bytes of the filter of one key file, in memory while the index of keys is in use. A larger one is left out, and each lookup reads a block. */
@@ -62,6 +68,9 @@ export const defaultLimits: Limits = {
   openFiles: 128,
   readWindowBytes: 256 * KIB,
   flushSliceMs: 1,
+  backgroundShare: 10,
+  backgroundDelayMs: 300_000,
+  unsettledSegments: 64,
   shapes: 1024,
   keyFilterBytes: 4 * MIB,
   keyBlocks: 1024,

@@ -127,7 +127,7 @@ const MUTANTS = [
   {
     name: 'what a crash has left behind a stream stays',
     file: 'engine/store/settler.ts',
-    from: 'await this.#removeLeftovers(older)',
+    from: 'await this.#removeLeftovers(pace, older)',
     to: '',
     suites: [STRICT],
   },
@@ -183,7 +183,7 @@ const MUTANTS = [
   {
     name: 'the fence is not looked at before an unfinished copy is removed',
     file: 'engine/streams/stream-flush.ts',
-    from: 'this.#fence() // one that was left there is removed: it must not be that of a successor',
+    from: 'this.#fence(true) // one that was left there is removed: it must not be that of a successor',
     to: '',
     suites: ['engine/store/fenced-writer'],
   },

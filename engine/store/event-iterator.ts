@@ -2,6 +2,7 @@ import { AnnalsError, asIoError, CorruptionError, InvalidArgumentError } from '.
 import type { EventReader } from '../types/event-store.js'
 import type { StoredEvent } from '../types/event.js'
 import { byCommit, type CommitMarks, type CommitReading } from './commit-marks.js'
+import type { ReadActivity } from './background-pace.js'
 import { turn } from './write-behind.js'
 
 /** Where an iteration takes its events from, some at a time. */
@@ -14,6 +15,8 @@ export interface IterationContext {
   readonly signal: AbortSignal | undefined
   /** True once the store is closed. */
   readonly closed: () => boolean
+  /** Counts what is read. */
+  readonly activity: ReadActivity
   /** What reading by commit needs; asked for by such a read only. */
   readonly commits: () => CommitReading
 }
@@ -88,6 +91,7 @@ function assertOpen({ signal, closed }: IterationContext): void {
 
 /** Lets the others have their turn. Rejects when there is no need to go on. */
 async function pause(context: IterationContext, done: () => boolean): Promise<void> {
+  context.activity.reads++
   await turn()
   assertOpen(context)
   if (done()) throw new Error('the iteration was left')
@@ -138,6 +142,7 @@ class EventIterator implements AsyncIterableIterator<StoredEvent> {
     if (this.#done) return Promise.resolve({ value: undefined, done: true })
     try {
       assertOpen(this.#context)
+      this.#context.activity.reads++
       const chunk = this.#source.next(CHUNK)
       if (Array.isArray(chunk)) {
         this.#sinceTurn += chunk.length
@@ -216,6 +221,7 @@ class BatchIterator implements AsyncIterableIterator<StoredEvent[]> {
     try {
       while (batch.length < this.#size) {
         assertOpen(this.#context)
+        this.#context.activity.reads++
         const next = this.#source.next(this.#size - batch.length)
         const events = Array.isArray(next) ? next : await next
         this.#sinceTurn += events.length

@@ -168,6 +168,7 @@ export class FileEventStore implements EventStore {
       handles: this.#handles,
       catalog: this.#catalog,
       unsettled,
+      activity: this.#reader.activity,
       position: () => this.#position,
       lastTimestamp: () => this.#appender.lastTimestamp,
     })

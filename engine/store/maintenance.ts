@@ -15,6 +15,7 @@ import type { StreamDirectory } from '../streams/stream-directory.js'
 import { StreamFlusher } from '../streams/stream-flush.js'
 import type { StreamState } from '../streams/stream-state.js'
 import { failureOfSync, failureOfWrite } from '../commit-log/write-failure.js'
+import type { ReadActivity } from './background-pace.js'
 import { Checkpointer } from './checkpointer.js'
 import type { KeyKeeper } from './key-keeper.js'
 import type { StoreParts } from './store-parts.js'
@@ -36,6 +37,7 @@ export interface MaintenanceParts {
   readonly handles: ReadHandles
   readonly catalog: StreamCatalog
   readonly unsettled: Unsettled
+  readonly activity: Readonly<ReadActivity>
   readonly position: () => number
   readonly lastTimestamp: () => number
 }
@@ -74,6 +76,7 @@ export class Maintenance {
     })
     this.#settler = new Settler({
       environment,
+      activity: maintenance.activity,
       limits: settings.limits,
       log: recovered.directory,
       streams,

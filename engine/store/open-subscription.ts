@@ -3,6 +3,7 @@ import { type EventCriteria, EventFilter } from '../format/event-filter.js'
 import type { StreamCatalog } from '../streams/stream-catalog.js'
 import type { SubscribeOptions } from '../types/subscription.js'
 import type { AbortListeners } from './abort-listeners.js'
+import type { ReadActivity } from './background-pace.js'
 import type { CommitSignal } from './commit-signal.js'
 import { type Feed, LogFeed, StreamFeed } from './feed.js'
 import { LogSource, type LogReading } from './log-source.js'
@@ -15,6 +16,7 @@ import { EventSubscription } from './subscription.js'
 export interface Following {
   readonly commits: CommitSignal
   readonly aborts: AbortListeners
+  readonly activity: ReadActivity
   readonly catalog: StreamCatalog
   readonly streams: StreamReading
   readonly log: LogReading
@@ -29,7 +31,7 @@ export function openSubscription(
   options: SubscribeOptions,
   criteria: EventCriteria | undefined,
 ): EventSubscription {
-  const { aborts, closed, commits, damage, log } = following
+  const { aborts, activity, closed, commits, damage, log } = following
   const { stream, category, fromOffset, fromPosition, onCaughtUp, signal } = options
   const fromEnd = (fromOffset ?? fromPosition) === 'end'
   const position = fromEnd ? commits.end : typeof fromPosition === 'number' ? fromPosition : 0
@@ -39,7 +41,7 @@ export function openSubscription(
     stream === undefined
       ? new LogFeed(commits, (from, end) => new LogSource(log, from, end, selection), position, damage)
       : streamFeed(following, stream, position, options, selection)
-  const context = { aborts, closed, commits, onCaughtUp, signal }
+  const context = { aborts, activity, closed, commits, onCaughtUp, signal }
   const subscription = new EventSubscription({ stream, category }, feed, position, context)
   return subscription
 }

@@ -8,7 +8,8 @@ import type { StreamCatalog } from '../streams/stream-catalog.js'
 import type { StreamDirectory } from '../streams/stream-directory.js'
 import type { StreamFlusher } from '../streams/stream-flush.js'
 import { CorruptionError } from '../errors.js'
-import { turn, type WriteBehind } from './write-behind.js'
+import { BackgroundPace, type ReadActivity } from './background-pace.js'
+import type { WriteBehind } from './write-behind.js'
 
 /** Bytes written again at a time: flushes may go on in between. */
 const REWRITE_BYTES = 256 * 1024
@@ -39,6 +40,8 @@ export interface SettlerParts {
   readonly flusher: StreamFlusher
   readonly writeBehind: WriteBehind
   readonly unsettled: Unsettled
+  /** A pass that nobody waits for leaves most of the time to reads. */
+  readonly activity: Readonly<ReadActivity>
   /** Position behind the last event that earlier sessions left unsettled. */
   readonly inheritedEnd: number
   /** Every event below this position is in fsynced stream segments: to be written to the checkpoint. False when that failed. */
@@ -60,6 +63,10 @@ export class Settler {
   #flushed = 0
   #inherited: boolean
   #running: Promise<void> | undefined
+  /** Of the pass under way. */
+  #pace: BackgroundPace | undefined
+  /** Callers that wait for what runs. */
+  #urgent = 0
   #stopped = false
   #blocked = false
   passes = 0
@@ -87,36 +94,59 @@ export class Settler {
 
   /** Starts a pass in the background. */
   startSoon(): void {
-    this.start().catch((error: unknown) => this.#parts.failed(error))
+    this.#begin().catch((error: unknown) => this.#parts.failed(error))
   }
 
-  /** Runs a pass unless one runs or there is nothing to do. Rejects when a sync fails. */
+  /** Runs a pass unless one runs or there is nothing to do; nothing is read so much that it waits. Rejects when a sync fails. */
   start(): Promise<void> {
+    return this.#urgently(() => this.#begin())
+  }
+
+  /** Starts nothing more and waits for the pass under way to stop. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    this.#pace?.wake()
+    await this.#running?.catch(() => {})
+  }
+
+  /** Settles these streams at once: for closing a store in which few have changed. */
+  settleNow(names: Iterable<string>): Promise<void> {
+    return this.#urgently(async () => {
+      // Not beside a pass: each must know that what it counts on is synced when it ends.
+      while (this.#running !== undefined) await this.#running.catch(() => {})
+      this.#stopped = false
+      const work = this.#sync(this.#newPace(), new Set(names)).then(() => undefined)
+      this.#running = work.finally(() => {
+        this.#running = undefined
+      })
+      await this.#running
+    })
+  }
+
+  #begin(): Promise<void> {
     if (this.#running === undefined) {
       if (this.#stopped || this.#blocked || (this.#ready() === 0 && !this.#inherited)) return Promise.resolve()
-      this.#running = this.#pass().finally(() => {
+      this.#running = this.#pass(this.#newPace()).finally(() => {
         this.#running = undefined
       })
     }
     return this.#running
   }
 
-  /** Starts nothing more and waits for the pass under way to stop. */
-  async stop(): Promise<void> {
-    this.#stopped = true
-    await this.#running?.catch(() => {})
+  /** Somebody waits for this work, and for what it waits for. */
+  #urgently(work: () => Promise<void>): Promise<void> {
+    this.#urgent++
+    this.#pace?.wake()
+    return work().finally(() => {
+      this.#urgent--
+    })
   }
 
-  /** Settles these streams at once: for closing a store in which few have changed. */
-  async settleNow(names: Iterable<string>): Promise<void> {
-    // Not beside a pass: each must know that what it counts on is synced when it ends.
-    while (this.#running !== undefined) await this.#running.catch(() => {})
-    this.#stopped = false
-    const work = this.#sync(new Set(names)).then(() => undefined)
-    this.#running = work.finally(() => {
-      this.#running = undefined
-    })
-    await this.#running
+  #newPace(): BackgroundPace {
+    const { environment, limits, activity } = this.#parts
+    const urgent = (): boolean => this.#stopped || this.#urgent > 0 || this.#ready() >= limits.unsettledSegments
+    this.#pace = new BackgroundPace({ environment, limits, activity, urgent })
+    return this.#pace
   }
 
   #ready(): number {
@@ -124,26 +154,25 @@ export class Settler {
     return ready < 0 ? this.#waiting.length : ready
   }
 
-  async #pass(): Promise<void> {
+  async #pass(pace: BackgroundPace): Promise<void> {
     const { unsettled, writeBehind, log, settled, environment } = this.#parts
     const inherited = this.#inherited ? unsettled.segments : []
-    const older = new Set<string>()
-    for (const { table } of inherited) for (const name of table().names()) older.add(name)
+    const tables = inherited.map((earlier) => () => earlier.table().names())
+    const older = await this.#gather(pace, tables)
     if (older.size > 0) {
       // Where events are damaged the stream tables are all that is known of them: nothing is settled until a repair.
-      if (!(await this.#load(older))) {
-        this.#blocked = true
+      if (!(await this.#load(pace, older))) {
+        this.#blocked = !this.#stopped
         return
       }
       await writeBehind.flush()
-      await this.#renew(older)
-      await this.#removeLeftovers(older)
+      await this.#renew(pace, older)
+      await this.#removeLeftovers(pace, older)
     }
-    if (this.#stopped) return
     const stretches = this.#waiting.slice(0, this.#ready())
-    const names = new Set(older)
-    for (const stretch of stretches) for (const name of stretch.names()) names.add(name)
-    if (!(await this.#sync(names, older))) return
+    const namesOf = stretches.map(({ names }) => names)
+    const newer = await this.#gather(pace, namesOf)
+    if (this.#stopped || !(await this.#sync(pace, newer, older))) return
     const end = stretches.at(-1)?.end ?? this.#parts.inheritedEnd
     this.#waiting.splice(0, stretches.length)
     if (inherited.length > 0) {
@@ -157,23 +186,34 @@ export class Settler {
     if (written) for (const path of this.#settledTables.splice(0)) removeOrLeave(environment.files, path)
   }
 
-  /** First use of every stream with unproven events: checks its files and takes from the log what they lack. False: one is damaged. */
-  async #load(names: Iterable<string>): Promise<boolean> {
-    const { catalog, environment, limits } = this.#parts
-    let sliceEnd = environment.elapsed() + limits.flushSliceMs
-    for (const name of names) {
-      if (this.#stopped) return true
+  /** Collects the names of streams, which may be many. Not all of them when it was stopped. */
+  async #gather(pace: BackgroundPace, tables: readonly (() => Iterable<string>)[]): Promise<Set<string>> {
+    const all = new Set<string>()
+    const names = (function* (): Generator<string> {
+      for (const namesOf of tables) yield* namesOf()
+    })()
+    await pace.each(names, (name) => {
+      all.add(name)
+      return !this.#stopped
+    })
+    return all
+  }
+
+  /**
+   * First use of every stream with unproven events: checks its files and takes from the log what they lack. False: one is damaged, or it
+   * was stopped.
+   */
+  #load(pace: BackgroundPace, names: Iterable<string>): Promise<boolean> {
+    const { catalog } = this.#parts
+    return pace.each(names, (name) => {
+      if (this.#stopped) return false
       try {
-        if (catalog.get(name).damage !== undefined) return false
+        return catalog.get(name).damage === undefined
       } catch (error) {
         if (!(error instanceof CorruptionError)) throw error
         return false
       }
-      if (environment.elapsed() < sliceEnd) continue
-      await turn()
-      sliceEnd = environment.elapsed() + limits.flushSliceMs
-    }
-    return true
+    })
   }
 
   /**
@@ -182,12 +222,17 @@ export class Settler {
    * Flushes go on meanwhile. A segment that one of them seals before its turn has come is no longer the last of its
    * stream but is among the sealed ones, so those come after all the others.
    */
-  async #sync(names: ReadonlySet<string>, inherited: ReadonlySet<string> = new Set()): Promise<boolean> {
+  async #sync(
+    pace: BackgroundPace,
+    names: ReadonlySet<string>,
+    inherited: ReadonlySet<string> = new Set(),
+  ): Promise<boolean> {
     const { flusher, streams } = this.#parts
     const sealed: string[] = []
     const filesOf = (name: string): FileToSync[] => this.#filesOf(name, inherited.has(name))
     const files = (function* (): Generator<FileToSync> {
-      for (const name of names) yield* filesOf(name)
+      for (const name of inherited) yield* filesOf(name)
+      for (const name of names) if (!inherited.has(name)) yield* filesOf(name)
       while (flusher.sealed.length > 0) {
         const path = flusher.sealed.pop()!
         sealed.push(path)
@@ -197,9 +242,10 @@ export class Settler {
     const worker = async (): Promise<boolean> => {
       for (;;) {
         if (this.#stopped) return false
-        const next = files.next()
+        const next = pace.step(() => files.next())
         if (next.done === true) return true
-        await this.#syncFile(next.value)
+        await this.#syncFile(pace, next.value)
+        if (pace.due) await pace.rest()
       }
     }
     // All of them, whatever becomes of one: none goes on behind the back of who waits for this.
@@ -233,15 +279,30 @@ export class Settler {
   }
 
   /** Gives the segments that earlier writers left unfinished files of their own. */
-  async #renew(names: Iterable<string>): Promise<void> {
+  async #renew(pace: BackgroundPace, names: Iterable<string>): Promise<void> {
     const { catalog, flusher } = this.#parts
-    for (const name of names) {
+    const unfinished: string[] = []
+    await pace.each(names, (name) => {
+      if (this.#isUnfinished(name)) unfinished.push(name)
+      return !this.#stopped
+    })
+    for (const name of unfinished) {
       if (this.#stopped) return
       try {
-        await flusher.renew(catalog.get(name))
+        await pace.step(() => flusher.renew(catalog.get(name)))
       } catch (error) {
         if (!(error instanceof CorruptionError)) throw error // reported to who reads that stream, and by verify
       }
+      if (pace.due) await pace.rest()
+    }
+  }
+
+  #isUnfinished(name: string): boolean {
+    try {
+      return this.#parts.catalog.get(name).last?.unfinished === true
+    } catch (error) {
+      if (error instanceof CorruptionError) return false
+      throw error
     }
   }
 
@@ -250,12 +311,11 @@ export class Settler {
    * again, so that such a file may stand for ever between or behind the ones that count, and once nothing tells any more which
    * events are not proven, it would be taken for the last one. It holds nothing that the log and the segments that count do not have.
    */
-  async #removeLeftovers(names: Iterable<string>): Promise<void> {
-    const { catalog, streams, environment, limits, fence } = this.#parts
+  async #removeLeftovers(pace: BackgroundPace, names: Iterable<string>): Promise<void> {
+    const { catalog, streams, fence } = this.#parts
     const shards = new Map<string, ReadonlyMap<string, readonly number[]>>()
-    let sliceEnd = environment.elapsed() + limits.flushSliceMs
-    for (const name of names) {
-      if (this.#stopped) return
+    await pace.each(names, (name) => {
+      if (this.#stopped) return false
       try {
         const { key, bases } = catalog.get(name)
         const [shard, escaped] = key.path.split('/') as [string, string]
@@ -269,10 +329,8 @@ export class Settler {
       } catch (error) {
         if (!(error instanceof CorruptionError)) throw error // reported to who reads that stream, and by verify
       }
-      if (environment.elapsed() < sliceEnd) continue
-      await turn()
-      sliceEnd = environment.elapsed() + limits.flushSliceMs
-    }
+      return true
+    })
   }
 
   /** A sync that fails is the end of this writer, whoever asked for it: a second one might succeed and have nothing left to write. */
@@ -285,16 +343,16 @@ export class Settler {
     }
   }
 
-  async #syncFile({ path, writeFrom }: FileToSync): Promise<void> {
+  async #syncFile(pace: BackgroundPace, { path, writeFrom }: FileToSync): Promise<void> {
     let handle: FileHandle
     try {
-      handle = this.#parts.environment.files.open(path, 'write')
+      handle = pace.step(() => this.#parts.environment.files.open(path, 'write'))
     } catch (error) {
       if (isSystemError(error, 'ENOENT')) return
       throw error
     }
     try {
-      if (writeFrom !== undefined) await writeAgain(handle, writeFrom)
+      if (writeFrom !== undefined) await writeAgain(pace, handle, writeFrom)
       await this.#durable((done) => handle.sync(done))
       this.filesSynced++
     } finally {
@@ -318,12 +376,15 @@ export function removeOrLeave(files: FileSystem, path: string): void {
  * the page cache of what was written since the last settling, which for most streams is a few records; a fresh file for each segment
  * would be a copy of the whole, up to the size of a segment for every stream in use.
  */
-async function writeAgain(handle: FileHandle, from: number): Promise<void> {
-  const piece = Buffer.allocUnsafe(Math.min(REWRITE_BYTES, Math.max(0, handle.size() - from)))
-  for (let at = from; piece.length > 0; at += piece.length) {
-    const length = readFullySync(handle, piece, 0, piece.length, at)
-    writeFullySync(handle, piece, 0, length, at)
-    if (length < piece.length) return
-    await turn()
+async function writeAgain(pace: BackgroundPace, handle: FileHandle, from: number): Promise<void> {
+  // What comes to it meanwhile is of this session.
+  const end = handle.size()
+  const piece = Buffer.allocUnsafe(Math.min(REWRITE_BYTES, Math.max(0, end - from)))
+  for (let at = from; at < end; at += piece.length) {
+    pace.step(() => {
+      const length = readFullySync(handle, piece, 0, Math.min(piece.length, end - at), at)
+      writeFullySync(handle, piece, 0, length, at)
+    })
+    if (pace.due) await pace.rest()
   }
 }

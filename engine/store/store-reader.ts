@@ -17,6 +17,7 @@ import type {
 } from '../types/event-store.js'
 import type { SubscribeOptions, Subscription } from '../types/subscription.js'
 import { AbortListeners } from './abort-listeners.js'
+import type { ReadActivity } from './background-pace.js'
 import { CommitMarks, type CommitReading } from './commit-marks.js'
 import type { CommitSignal } from './commit-signal.js'
 import { CommitSource } from './commit-source.js'
@@ -54,6 +55,7 @@ export interface StoreReading extends StreamInfosParts {
 
 /** The reading side of a store: checks what is asked for and opens the sources that answer it. */
 export class StoreReader {
+  readonly activity: ReadActivity = { reads: 0 }
   readonly #reading: StoreReading
   readonly #aborts = new AbortListeners()
   readonly #infos: StreamInfos
@@ -79,7 +81,7 @@ export class StoreReader {
               this.#streamSource(stream, rest, marks ?? envelopes, selection),
             )
     const commits = (): CommitReading => this.#commitReading(asked.direction === 'backward', envelopes)
-    return eventReader(open, { signal, closed, commits })
+    return eventReader(open, { signal, closed, activity: this.activity, commits })
   }
 
   readAll<Event = StoredEvent>(options: ReadAllOptions = {}): EventReader<Event> {
@@ -89,7 +91,7 @@ export class StoreReader {
     const { signal } = options
     const envelopes = envelopesFor(options)
     const asked = { ...options }
-    const context = { signal, closed, commits: () => this.#commitReading(false, envelopes) }
+    const context = { signal, closed, activity: this.activity, commits: () => this.#commitReading(false, envelopes) }
     if (options.query !== undefined) {
       const query = new CompiledQuery(options.query, this.#reading.keys.hasher)
       return eventReader(
@@ -123,7 +125,7 @@ export class StoreReader {
     const criteria = checkSubscribe(options)
     this.#reading.assertOpen()
     this.#reading.refresh?.()
-    const following = { ...this.#reading, aborts: this.#aborts }
+    const following = { ...this.#reading, aborts: this.#aborts, activity: this.activity }
     return openSubscription(following, options, criteria) as unknown as Subscription<Event>
   }
 

@@ -2,6 +2,7 @@ import { asIoError } from '../errors.js'
 import type { Subscription } from '../types/subscription.js'
 import type { StoredEvent } from '../types/event.js'
 import type { AbortListeners } from './abort-listeners.js'
+import type { ReadActivity } from './background-pace.js'
 import type { CommitSignal } from './commit-signal.js'
 import { CHUNK, checkBatchSize, EVENTS_A_TURN } from './event-iterator.js'
 import type { Feed } from './feed.js'
@@ -11,6 +12,8 @@ import { turn } from './write-behind.js'
 export interface SubscriptionContext {
   readonly commits: CommitSignal
   readonly aborts: AbortListeners
+  /** Counts what is read. */
+  readonly activity: ReadActivity
   /** True once the store is closed. */
   readonly closed: () => boolean
   readonly signal: AbortSignal | undefined
@@ -103,6 +106,7 @@ export class EventSubscription implements Subscription, Sleeper {
 
   /** Lets others have their turn while many events are passed over. Rejects when it has ended meanwhile: nobody hears of that. */
   async pause(): Promise<void> {
+    this.#context.activity.reads++
     await turn()
     if (this.#isOver()) throw new Error('the subscription has ended')
   }
@@ -176,6 +180,8 @@ export class EventSubscription implements Subscription, Sleeper {
         const read = this.#feed.read(most)
         const events = Array.isArray(read) ? read : await read
         this.#sinceTurn += events.length
+        // Fewer: it has caught up, and what now and then comes is no reason to put anything off.
+        if (events.length === most) this.#context.activity.reads++
         if (this.#sinceTurn >= EVENTS_A_TURN) {
           this.#sinceTurn = 0
           await turn()

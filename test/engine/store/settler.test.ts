@@ -22,6 +22,7 @@ async function passOver(fence: () => void): Promise<{ readonly isThere: boolean;
       streams,
       fence,
       limits: defaultLimits,
+      activity: { reads: 0 },
       log: {},
       flusher: { renew: () => Promise.resolve() },
       inheritedEnd: 10,

@@ -50,7 +50,14 @@ class StubFeed implements Feed {
 
   subscribe(signal?: AbortSignal, onCaughtUp?: (position: number) => void): EventSubscription {
     const { aborts, commits } = this
-    return new EventSubscription({}, this, 0, { aborts, commits, signal, onCaughtUp, closed: () => this.closed })
+    return new EventSubscription({}, this, 0, {
+      aborts,
+      activity: { reads: 0 },
+      commits,
+      signal,
+      onCaughtUp,
+      closed: () => this.closed,
+    })
   }
 }
 
@@ -108,6 +115,7 @@ t.test(
     const subscriptions = feeds.map(
       (feed) =>
         new EventSubscription({}, feed, 0, {
+          activity: { reads: 0 },
           aborts: feed.aborts,
           commits,
           signal: undefined,
