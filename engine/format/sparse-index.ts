@@ -27,6 +27,15 @@ export interface IndexEntry {
   readonly end: number
 }
 
+/** Entries of an index, oldest first: in memory, or as they stand in a file. */
+export interface IndexEntries {
+  readonly length: number
+  /** Returns entry `i` of 0 … `length − 1`. Throws WrongIndexError when it is not right. */
+  at(i: number): IndexEntry | undefined
+  /** Throws WrongIndexError when any of them is not right. Left out where all were checked before. */
+  check?(): void
+}
+
 /** Collects the entries of one segment while its events are written or scanned. */
 export class IndexBuilder {
   readonly #interval: number
@@ -91,9 +100,10 @@ export class IndexBuilder {
     this.#byte = -1
   }
 
-  /** Takes up an index where it was left, to go on behind its last entry. */
-  static resume(interval: number, entries: readonly IndexEntry[]): IndexBuilder {
+  /** Takes up an index where it was left, to go on behind its last entry; `released` stand in its file before these. */
+  static resume(interval: number, entries: readonly IndexEntry[], released = 0): IndexBuilder {
     const builder = new IndexBuilder(interval)
+    builder.#released = released
     for (const entry of entries) builder.#entries.push(entry)
     return builder
   }
@@ -121,22 +131,76 @@ export function decodeEntries(window: Window, start: number, end: number, header
   if ((end - start) % INDEX_ENTRY_BYTES !== 0) return undefined
   const seed = seedOf(headerCrc)
   const entries: IndexEntry[] = []
-  let before: IndexEntry | undefined
   for (let at = start; at < end; at += INDEX_ENTRY_BYTES) {
-    if (crc32c(window.bytes, at, at + 32, seed) !== window.view.getUint32(at + 32, true)) return undefined
-    const entry: IndexEntry = {
-      number: readU64(window.view, at),
-      minTime: window.view.getFloat64(at + 8, true),
-      maxTime: window.view.getFloat64(at + 16, true),
-      byte: window.view.getUint32(at + 24, true),
-      end: window.view.getUint32(at + 28, true),
-    }
-    if (Number.isNaN(entry.number) || entry.end <= entry.byte) return undefined
-    if (before !== undefined && !(entry.number > before.number && entry.byte === before.end)) return undefined
-    entries.push(entry)
-    before = entry
+    if (!isRight(window, at, seed, at === start)) return undefined
+    entries.push(decodeEntry(window, at))
   }
   return entries
+}
+
+function decodeEntry({ view }: Window, at: number): IndexEntry {
+  return {
+    number: readU64(view, at),
+    minTime: view.getFloat64(at + 8, true),
+    maxTime: view.getFloat64(at + 16, true),
+    byte: view.getUint32(at + 24, true),
+    end: view.getUint32(at + 28, true),
+  }
+}
+
+/** Tells whether an entry is what was written, and follows the one before it. */
+function isRight({ bytes, view }: Window, at: number, seed: number, isFirst: boolean): boolean {
+  if (crc32c(bytes, at, at + 32, seed) !== view.getUint32(at + 32, true)) return false
+  const number = readU64(view, at)
+  const byte = view.getUint32(at + 24, true)
+  if (Number.isNaN(number) || view.getUint32(at + 28, true) <= byte) return false
+  const before = at - INDEX_ENTRY_BYTES
+  return isFirst || (number > readU64(view, before) && byte === view.getUint32(before + 28, true))
+}
+
+/** Thrown where a part of an index was to be used that is wrong: it is to be made again from its segment. Never leaves the engine. */
+export class WrongIndexError extends Error {
+  override readonly name = 'WrongIndexError'
+}
+
+/**
+ * The entries of an index as its file has them. Each is checked when it is first used: a large index has 16,000, of which finding an
+ * event takes some ten. Takes less than half the memory of decoded ones.
+ */
+export class StoredEntries implements IndexEntries {
+  readonly length: number
+  readonly #window: Window
+  readonly #start: number
+  readonly #seed: number
+  /** 1 for each that was found right. */
+  readonly #checked: Uint8Array
+  #allChecked = false
+
+  /** `count` entries stand from byte `start` of the window on, in which nothing is changed any more. */
+  constructor(window: Window, start: number, count: number, headerCrc: number) {
+    this.length = count
+    this.#window = window
+    this.#start = start
+    this.#seed = seedOf(headerCrc)
+    this.#checked = new Uint8Array(count)
+  }
+
+  at(i: number): IndexEntry | undefined {
+    const checked = this.#checked[i]
+    if (checked === undefined) return undefined
+    const at = this.#start + i * INDEX_ENTRY_BYTES
+    if (checked === 0) {
+      if (!isRight(this.#window, at, this.#seed, i === 0)) throw new WrongIndexError()
+      this.#checked[i] = 1
+    }
+    return decodeEntry(this.#window, at)
+  }
+
+  check(): void {
+    if (this.#allChecked) return
+    for (let i = 0; i < this.length; i++) this.at(i)
+    this.#allChecked = true
+  }
 }
 
 function seedOf(headerCrc: number): number {
@@ -152,44 +216,50 @@ const FIRST_REACH = 8
  * Returns the index of the last entry at or below a number; −1 when all are above. Looks first where the number would be if all
  * entries were equally far apart, which they nearly are: an index is long, and each entry looked at comes from another place in memory.
  */
-export function findEntryIndex(entries: readonly IndexEntry[], number: number): number {
+export function findEntryIndex(entries: IndexEntries, number: number): number {
   let low = 0
   let high = entries.length
   if (high > 4 * FIRST_REACH) {
-    const first = entries[0]!.number
-    const last = entries[high - 1]!.number
+    const first = entries.at(0)!.number
+    const last = entries.at(high - 1)!.number
     if (number <= first || number >= last) return number < first ? -1 : number === first ? 0 : high - 1
     const guess = Math.floor(((number - first) / (last - first)) * (high - 1))
     let reach = FIRST_REACH
-    if (entries[guess]!.number <= number) {
-      for (low = guess + 1; low + reach < high && entries[low + reach]!.number <= number; reach *= 2) low += reach + 1
+    if (entries.at(guess)!.number <= number) {
+      for (low = guess + 1; low + reach < high && entries.at(low + reach)!.number <= number; reach *= 2) {
+        low += reach + 1
+      }
       high = Math.min(high, low + reach)
     } else {
-      for (high = guess; high - reach > low && entries[high - reach]!.number > number; reach *= 2) high -= reach
+      for (high = guess; high - reach > low && entries.at(high - reach)!.number > number; reach *= 2) high -= reach
       low = Math.max(low, high - reach)
     }
   }
   while (low < high) {
     const middle = (low + high) >>> 1
-    if (entries[middle]!.number <= number) low = middle + 1
+    if (entries.at(middle)!.number <= number) low = middle + 1
     else high = middle
   }
   return low - 1
 }
 
 /** Returns the last entry at or below a number, or undefined when all are above. */
-export function findEntry(entries: readonly IndexEntry[], number: number): IndexEntry | undefined {
-  return entries[findEntryIndex(entries, number)]
+export function findEntry(entries: IndexEntries, number: number): IndexEntry | undefined {
+  const found = findEntryIndex(entries, number)
+  return found < 0 ? undefined : entries.at(found)
 }
 
 /**
  * Returns how many bytes from the entry `found` on hold everything below the number `end`; undefined where no entry follows that
  * stands behind it.
  */
-export function bytesBelow(entries: readonly IndexEntry[], found: number, end: number): number | undefined {
-  const first = entries[found]
+export function bytesBelow(entries: IndexEntries, found: number, end: number): number | undefined {
+  if (found < 0) return undefined
+  const first = entries.at(found)
   if (first === undefined) return undefined
-  let last = found
-  while (last < entries.length && entries[last]!.number < end) last++
-  return last === entries.length ? undefined : entries[last]!.byte - first.byte
+  for (let i = found; i < entries.length; i++) {
+    const { number, byte } = entries.at(i)!
+    if (number >= end) return byte - first.byte
+  }
+  return undefined
 }

@@ -1,4 +1,4 @@
-import { findEntryIndex, type IndexEntry } from './sparse-index.js'
+import { findEntryIndex, type IndexEntries } from './sparse-index.js'
 
 /** Timestamps from `from` to `to`, both included. */
 export interface TimeRange {
@@ -9,7 +9,7 @@ export interface TimeRange {
 /** What of a segment an index speaks about, as far as it counts. */
 export interface IndexedSegment {
   /** May lack its last entries, or all of them. */
-  readonly entries: readonly IndexEntry[]
+  readonly entries: IndexEntries
   /** Number behind the last event. */
   readonly end: number
   /** Where the last event ends, or a byte behind that. */
@@ -36,17 +36,17 @@ export function nextRun(segment: IndexedSegment, number: number, times: TimeRang
   let i = first
   while (i < entries.length && !mayHold(segment, i, times)) i++
   if (i === entries.length) return undefined
-  const from = Math.max(number, entries[i]!.number)
+  const from = Math.max(number, entries.at(i)!.number)
   if (from >= end) return undefined
   do i++
-  while (i < entries.length && entries[i]!.number < end && mayHold(segment, i, times))
-  const behind = entries[i]
+  while (i < entries.length && entries.at(i)!.number < end && mayHold(segment, i, times))
+  const behind = entries.at(i)
   if (behind === undefined) return { from, to: end, endByte }
   return { from, to: Math.min(behind.number, end), endByte: Math.min(behind.byte, endByte) }
 }
 
 /** The number of the first event behind the last entry is not known, so the stretch of that entry is read with them. */
 function mayHold({ entries, endByte }: IndexedSegment, i: number, { from, to }: TimeRange): boolean {
-  const { minTime, maxTime, end } = entries[i]!
+  const { minTime, maxTime, end } = entries.at(i)!
   return (minTime <= to && maxTime >= from) || (i === entries.length - 1 && end < endByte)
 }

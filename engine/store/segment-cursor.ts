@@ -2,7 +2,7 @@ import { CorruptionError } from '../errors.js'
 import { eventOffset, EVENT_FIXED_BYTES } from '../format/event-record.js'
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import { FRAME_EVENT, FRAME_KIND, MIN_FRAME_BYTES, type Window } from '../format/frame.js'
-import { bytesBelow, findEntryIndex, type IndexEntry } from '../format/sparse-index.js'
+import { bytesBelow, findEntryIndex, type IndexEntries } from '../format/sparse-index.js'
 import { asCorruption } from '../format/value-format.js'
 import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
 import { FrameReader, type WantedFrames } from '../segment/frame-reader.js'
@@ -139,7 +139,7 @@ export class SegmentCursor<Event = StoredEvent> {
   #lastBase = -1
 
   #open(): FrameReader {
-    const { directory, handles, limits } = this.#reading
+    const { directory, handles, indexes, limits } = this.#reading
     const { key, last, bases } = this.#state
     let base = 0
     for (const candidate of bases) if (candidate <= this.offset) base = candidate
@@ -150,14 +150,14 @@ export class SegmentCursor<Event = StoredEvent> {
     const first = this.offset === base
     // The first event alone is where its segment begins: an index of a large one takes milliseconds to read.
     const isPlain = first && !(this.#few && this.#wanted > 1 && end - header > least)
-    const entries = isPlain ? [] : indexOf(this.#reading, this.#state, base)
-    const found = findEntryIndex(entries, this.offset)
-    const entry = first ? undefined : entries[found]
-    const from = entry === undefined || entry.byte >= end ? header : entry.byte
+    const place = isPlain
+      ? undefined
+      : indexes.look(this.#state, base, this.offset, (entries) => this.#placeIn(entries))
+    const from = first || place === undefined || place.byte >= end ? header : place.byte
     this.#seeking = from !== header
     this.#path = path
     this.#base = base
-    const bytes = this.#few ? (bytesBelow(entries, found, this.offset + this.#wanted) ?? least) : FIRST_BYTES
+    const bytes = this.#few ? (place?.bytes ?? least) : FIRST_BYTES
     return new FrameReader(handles, {
       path,
       from,
@@ -167,6 +167,17 @@ export class SegmentCursor<Event = StoredEvent> {
       windowBytes: this.#few ? FIRST_BYTES : limits.readWindowBytes,
       ...(this.#few && this.#seeking ? { wanted: (window, end) => this.#find(window, end) } : undefined),
     })
+  }
+
+  /** Where an index has the next event, or one before it, and in how many bytes from there all are that are wanted; undefined when it cannot tell. */
+  #placeIn(entries: IndexEntries): { readonly byte: number; readonly bytes: number | undefined } | undefined {
+    const found = findEntryIndex(entries, this.offset)
+    const entry = found < 0 ? undefined : entries.at(found)
+    if (entry === undefined) return undefined
+    return {
+      byte: entry.byte,
+      bytes: this.#few ? bytesBelow(entries, found, this.offset + this.#wanted) : undefined,
+    }
   }
 
   /**
@@ -272,14 +283,4 @@ export function decodeAt<Event>(
   } catch (error) {
     throw asCorruption(error, { file, byte: base + at })
   }
-}
-
-/** Returns the index of a segment: the live one, or that of a sealed one from its file; empty where there is none. */
-export function indexOf(reading: StreamReading<unknown>, state: StreamState, base: number): readonly IndexEntry[] {
-  if (state.last?.base !== base) return reading.indexes.get(state.key, base)
-  const builder = state.last.index?.builder
-  if (builder === undefined) return []
-  if (builder.released === 0) return builder.entries
-  const first = reading.indexes.first(state.key, base, builder.released)
-  return first.length === 0 ? first : [...first, ...builder.entries]
 }

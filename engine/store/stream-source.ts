@@ -1,11 +1,11 @@
 import { CorruptionError } from '../errors.js'
-import { findEntry } from '../format/sparse-index.js'
+import { findEntryIndex, type IndexEntries } from '../format/sparse-index.js'
 import { SEAL_BYTES } from '../format/shape-record.js'
-import { nextRun } from '../format/time-runs.js'
+import { nextRun, type Run } from '../format/time-runs.js'
 import type { StreamState } from '../streams/stream-state.js'
 import type { StoredEvent } from '../types/event.js'
 import type { EventSource } from './event-iterator.js'
-import { decodeAt, indexOf, SegmentCursor, type StreamReading } from './segment-cursor.js'
+import { decodeAt, SegmentCursor, type StreamReading } from './segment-cursor.js'
 import type { Selection } from './selection.js'
 
 /** Decoded from memory at a time. */
@@ -114,21 +114,25 @@ export class ForwardStreamSource<Event = StoredEvent> implements EventSource<Eve
       this.#cursor = new SegmentCursor(this.#reading, this.#state, this.#offset, this.#end - this.#offset, selection)
       return
     }
-    const { directory } = this.#reading
+    const { directory, indexes } = this.#reading
     const { key, last, bases, flushed } = this.#state
     const base = this.#baseOf(this.#offset)
     selection!.spend(INDEX_COST)
     const end = bases[bases.indexOf(base) + 1] ?? flushed
     const size = directory.files.stat(directory.segmentPath(key, base))?.size ?? 0
     const endByte = last?.base === base ? last.bytes : size - SEAL_BYTES
-    const entries = this.#distrusted === base ? [] : indexOf(this.#reading, this.#state, base)
-    const run = nextRun({ entries, end, endByte }, this.#offset, times)
+    const runIn = (entries: IndexEntries): { readonly trusting: boolean; readonly run: Run | undefined } => ({
+      trusting: entries.length > 0,
+      run: nextRun({ entries, end, endByte }, this.#offset, times),
+    })
+    // That the times of some events are missing between two entries would not show when the events are read.
+    const { trusting, run } =
+      this.#distrusted === base ? runIn([]) : indexes.look(this.#state, base, this.#offset, runIn, true)
     this.#cursor = undefined
     if (run === undefined) {
       this.#offset = end
       return
     }
-    const trusting = entries.length > 0
     this.#before = trusting ? this.#offset : undefined
     this.#offset = run.from
     this.#runEnd = run.to
@@ -222,12 +226,14 @@ export class BackwardStreamSource implements EventSource {
     if (this.#high > flushed) return Math.max(flushed, this.#high - TAIL_CHUNK)
     let base = 0
     for (const candidate of bases) if (candidate < this.#high) base = candidate
-    const entries = indexOf(this.#reading, this.#state, base)
-    const nearest = findEntry(entries, this.#high - 1)
-    if (nearest === undefined) return base
     const bytes = most <= 32 && this.#selection === undefined ? 0 : BACKWARD_BYTES
-    let i = entries.indexOf(nearest)
-    while (i > 0 && nearest.byte - entries[i - 1]!.byte <= bytes) i--
-    return entries[i]!.number
+    const last = this.#high - 1
+    return this.#reading.indexes.look(this.#state, base, last, (entries) => {
+      let i = findEntryIndex(entries, last)
+      if (i < 0) return base
+      const { byte } = entries.at(i)!
+      while (i > 0 && byte - entries.at(i - 1)!.byte <= bytes) i--
+      return entries.at(i)!.number
+    })
   }
 }

@@ -13,7 +13,7 @@ import {
 import { HEADER_FIXED_BYTES } from '../format/file-header.js'
 import type { StreamKey } from '../format/names.js'
 import { decodeSeal, SEAL_BYTES } from '../format/shape-record.js'
-import { findEntry, IndexBuilder } from '../format/sparse-index.js'
+import { IndexBuilder, type IndexEntry } from '../format/sparse-index.js'
 import type { FileHandle } from '../io/file-system.js'
 import { readFullySync } from '../io/transfer.js'
 import { type Limits, MAX_COMMIT_BYTES } from '../limits.js'
@@ -28,7 +28,7 @@ import {
   scanFrames,
   type SegmentContents,
 } from './segment-scan.js'
-import { readIndex } from './segment-index.js'
+import { findInIndex, readEntries, readIndexEnd } from './segment-index.js'
 import type { StreamDirectory } from './stream-directory.js'
 import { type LastSegment, StreamState } from './stream-state.js'
 
@@ -252,11 +252,8 @@ export class StreamLoader {
     start: number,
     unproven: number,
   ): SegmentContents {
-    const entry = findEntry(
-      readIndex(this.#directory, key, base) ?? [],
-      Math.min(unproven, Number.MAX_SAFE_INTEGER) - 1,
-    )
-    const from = this.#isEventAt(handle, size, entry?.byte, entry?.number, key) ? entry! : { byte: start, number: base }
+    const entry = findInIndex(this.#directory, key, base, Math.min(unproven, Number.MAX_SAFE_INTEGER) - 1)
+    const from = this.#isRight(handle, size, entry, key) ? entry : { byte: start, number: base }
     return scanFile(handle, from, size, key, MAX_COMMIT_BYTES)
   }
 
@@ -264,19 +261,14 @@ export class StreamLoader {
   startBefore(key: StreamKey, base: number, offset: number): number {
     if (offset <= base) return 0
     const handle = this.#handles.get(this.#directory.segmentPath(key, base))
-    const entry = findEntry(readIndex(this.#directory, key, base) ?? [], offset)
-    return this.#isEventAt(handle, handle.size(), entry?.byte, entry?.number, key) ? entry!.byte : 0
+    const entry = findInIndex(this.#directory, key, base, offset)
+    return this.#isRight(handle, handle.size(), entry, key) ? entry.byte : 0
   }
 
   /** An index is never trusted: an event with that offset must start there. */
-  #isEventAt(
-    handle: FileHandle,
-    size: number,
-    byte: number | undefined,
-    offset: number | undefined,
-    key: StreamKey,
-  ): boolean {
-    if (byte === undefined || byte + MIN_FRAME_BYTES > size) return false
+  #isRight(handle: FileHandle, size: number, entry: IndexEntry | undefined, key: StreamKey): entry is IndexEntry {
+    if (entry === undefined || entry.byte + MIN_FRAME_BYTES > size) return false
+    const { byte, number } = entry
     const head = Buffer.allocUnsafe(4)
     readFullySync(handle, head, 0, 4, byte)
     const length = head.readUInt32LE(0)
@@ -285,11 +277,14 @@ export class StreamLoader {
     readFullySync(handle, window.bytes, 0, length, byte)
     return (
       typeof checkFrame(window, 0, length, length) === 'number' &&
-      faultOfEvent(window, 0, length, key, offset!) === undefined
+      faultOfEvent(window, 0, length, key, number) === undefined
     )
   }
 
-  /** Takes up the index of a large segment, or makes it anew where it is missing, short or wrong. */
+  /**
+   * Takes up the index of a large segment, or makes it anew where it is missing, short or wrong. Of one that goes as far as the segment only
+   * the end is read: what stands before is checked by whoever uses it.
+   */
   #index(
     handle: FileHandle,
     path: string,
@@ -297,14 +292,22 @@ export class StreamLoader {
     base: number,
     contents: SegmentContents,
   ): LastSegment['index'] {
-    if (contents.bytes < INDEXED_FROM_BYTES || contents.nextBase !== undefined) return undefined
-    const entries = (readIndex(this.#directory, key, base) ?? []).filter((entry) => entry.byte < contents.bytes)
-    const last = entries.at(-1)
-    const right = last === undefined || this.#isEventAt(handle, contents.bytes, last.byte, last.number, key)
-    const builder = IndexBuilder.resume(this.#limits.indexIntervalBytes, right ? entries.slice(0, -1) : [])
-    const from = right && last !== undefined ? last : { byte: HEADER_FIXED_BYTES + key.byteLength, number: base }
-    scanInto(builder, handle, path, from, contents.bytes, key)
-    return { builder, written: right ? Math.min(entries.length, builder.entries.length) : 0 }
+    const size = contents.bytes
+    if (size < INDEXED_FROM_BYTES || contents.nextBase !== undefined) return undefined
+    const end = readIndexEnd(this.#directory, key, base)
+    let entries: readonly IndexEntry[] = end?.last ?? []
+    let before = end === undefined ? 0 : end.count - end.last.length
+    let last = entries.at(-1)
+    if (!this.#isRight(handle, size, last, key)) {
+      before = 0
+      entries = (readEntries(this.#directory, key, base) ?? []).filter(({ byte }) => byte < size)
+      last = entries.at(-1)
+      if (!this.#isRight(handle, size, last, key)) entries = []
+    }
+    const builder = IndexBuilder.resume(this.#limits.indexIntervalBytes, entries.slice(0, -1), before)
+    const from = entries.at(-1) ?? { byte: HEADER_FIXED_BYTES + key.byteLength, number: base }
+    scanInto(builder, handle, path, from, size, key)
+    return { builder, written: Math.min(before + entries.length, builder.count) }
   }
 
   #damaged(path: string, byte: number, key: StreamKey, reason: string): CorruptionError {

@@ -10,6 +10,7 @@ import {
   INDEX_ENTRY_BYTES,
   IndexBuilder,
   type IndexEntry,
+  StoredEntries,
 } from '../../../engine/format/sparse-index.js'
 
 const HEADER_CRC = 0xdeadbeef
@@ -180,3 +181,40 @@ function entriesOf(
 ): { number: number; byte: number; end: number; minTime: number; maxTime: number }[] {
   return [...numbers].sort((a, b) => a - b).map((number) => ({ number, byte: number, end: 0, minTime: 0, maxTime: 0 }))
 }
+
+t.test('[F3] entries of a file are checked when they are used, and no others', (t) => {
+  const entries = Array.from({ length: 200 }, (_, i) => ({
+    number: i * 3,
+    byte: 96 + i * 50,
+    end: 146 + i * 50,
+    minTime: -i,
+    maxTime: i / 7,
+  }))
+  const right = encodeEntries(entries, 0, HEADER_CRC)
+  const stored = (bytes: Buffer): StoredEntries =>
+    new StoredEntries(windowOf(bytes), 0, bytes.length / INDEX_ENTRY_BYTES, HEADER_CRC)
+  const whole = stored(right)
+  whole.check()
+  t.equal(whole.length, 200)
+  t.same(
+    entries.map((_, i) => whole.at(i)),
+    entries,
+  )
+  t.same([whole.at(-1), whole.at(200)], [undefined, undefined])
+  for (let number = -1; number < 610; number++) t.same(findEntry(stored(right), number), findEntry(entries, number))
+  for (let at = 100 * INDEX_ENTRY_BYTES; at < 101 * INDEX_ENTRY_BYTES; at++) {
+    const bytes = Buffer.from(right)
+    bytes[at]! ^= 0x10
+    const read = stored(bytes)
+    t.throws(() => read.at(100), { name: 'WrongIndexError' })
+    t.throws(() => read.check(), { name: 'WrongIndexError' })
+    t.throws(() => read.at(100), { name: 'WrongIndexError' }, 'and it stays wrong')
+    t.same(read.at(99), entries[99])
+    t.same(findEntry(stored(bytes), 30), entries[10], 'found without it')
+  }
+  const missing = Buffer.concat([right.subarray(0, 100 * INDEX_ENTRY_BYTES), right.subarray(101 * INDEX_ENTRY_BYTES)])
+  t.throws(() => stored(missing).at(100), { name: 'WrongIndexError' })
+  t.throws(() => stored(missing).check(), { name: 'WrongIndexError' })
+  t.throws(() => new StoredEntries(windowOf(right), 0, 200, HEADER_CRC - 1).at(0), { name: 'WrongIndexError' })
+  t.end()
+})

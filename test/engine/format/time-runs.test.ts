@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import t from 'tap'
-import { IndexBuilder } from '../../../engine/format/sparse-index.js'
+import { IndexBuilder, type IndexEntry } from '../../../engine/format/sparse-index.js'
 import { nextRun, type IndexedSegment, type Run, type TimeRange } from '../../../engine/format/time-runs.js'
 
 interface Placed {
@@ -20,7 +20,12 @@ const placed = fc.array(fc.tuple(fc.integer({ min: 20, max: 200 }), time), { max
   })
 })
 
-function segmentOf(events: readonly Placed[], indexed: number, finished: boolean, interval: number): IndexedSegment {
+function segmentOf(
+  events: readonly Placed[],
+  indexed: number,
+  finished: boolean,
+  interval: number,
+): IndexedSegment & { readonly entries: readonly IndexEntry[] } {
   const builder = new IndexBuilder(interval)
   for (const { number, byte, time, size } of events.slice(0, indexed)) builder.add(number, byte, time, size)
   if (finished) builder.finish()

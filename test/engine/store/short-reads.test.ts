@@ -92,7 +92,7 @@ t.test(
       await store.checkpoint()
       await store.close()
       store = await machine.open()
-      await datas(store.readStream('a', { limit: 1 })) // looks the stream up, and its index
+      await datas(store.readStream('a', { fromOffset: 1, limit: 1 })) // looks the stream up, and its index
       await datas(store.readAll({ fromPosition: 5, limit: 1 }))
       const most = 10 * (bytes + 200) + 8192
       for (const from of [0, 1, 33, 150, 280]) {
