@@ -28,6 +28,8 @@ export interface Limits {
   readonly dirtyBytes: number
   /** Bytes of the log that wait to be in stream segments; then all streams are flushed. Unless given, 8 × `dirtyBytes`. */
   readonly deferredBytes: number
+  /** Streams with events that wait to be in their segments; then all of them are flushed, and at twice as many appends are held back. */
+  readonly dirtyStreams: number
   /** Streams kept in memory besides those with unflushed records. */
   readonly cachedStreams: number
   /** Files kept open for reading. */
@@ -64,6 +66,7 @@ export const defaultLimits: Limits = {
   indexIntervalBytes: 4 * KIB,
   dirtyBytes: 32 * MIB,
   deferredBytes: 256 * MIB,
+  dirtyStreams: 150_000,
   cachedStreams: 250_000,
   openFiles: 128,
   readWindowBytes: 256 * KIB,

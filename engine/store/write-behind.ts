@@ -1,4 +1,5 @@
 import type { Environment, Timer } from '../io/file-system.js'
+import { SHARDS } from '../format/names.js'
 import type { Limits } from '../limits.js'
 import type { Slabs } from '../segment/slabs.js'
 import type { StreamFlusher } from '../streams/stream-flush.js'
@@ -39,6 +40,8 @@ export class WriteBehind {
   #running: Promise<void> | undefined
   #timer: Timer | undefined
   #held = false
+  /** Streams that the run under way has still to flush. */
+  #flushing = 0
   /** Groups committed. */
   #commits = 0
   #stopped = false
@@ -65,9 +68,9 @@ export class WriteBehind {
   afterCommit(): void {
     this.#commits++
     const { bytes, span } = this.#slabs
-    const { dirtyBytes, deferredBytes } = this.#limits
-    if (span >= deferredBytes) {
-      if (span >= 2 * deferredBytes && !this.#held) this.#hold(true)
+    const { dirtyBytes, deferredBytes, dirtyStreams } = this.#limits
+    if (span >= deferredBytes || this.#queue.length >= dirtyStreams) {
+      if (!this.#held && !this.#hasRoom()) this.#hold(true)
       this.#startSoon('all')
     } else if (bytes >= dirtyBytes) {
       this.#startSoon('large')
@@ -106,6 +109,12 @@ export class WriteBehind {
     this.#timer = this.#environment.after(IDLE_MS, () => this.#quiet(commits))
   }
 
+  /** Tells whether appends may go on beside the run under way. */
+  #hasRoom(): boolean {
+    const { deferredBytes, dirtyStreams } = this.#limits
+    return this.#slabs.span < 2 * deferredBytes && this.#queue.length + this.#flushing < 2 * dirtyStreams
+  }
+
   #hold(held: boolean): void {
     this.#held = held
     this.#hooks.hold(held)
@@ -136,16 +145,17 @@ export class WriteBehind {
     const worthIt = which === 'all' ? queue : queue.filter((state) => this.#isWorthIt(state))
     // The log first: a stream segment must never outlive, in a power cut, what the log says of it.
     await this.#hooks.secure()
-    // Neighbours in a folder one after another: creating a file is cheaper where the last one was created.
-    if (worthIt.length > 1) worthIt.sort((a, b) => a.key.shard - b.key.shard)
     let sliceEnd = this.#environment.elapsed() + this.#limits.flushSliceMs
-    for (const state of worthIt) {
+    this.#flushing = worthIt.length
+    for (const state of byShard(worthIt)) {
+      this.#flushing--
       if (state.version === state.flushed) continue
       if (state.last?.unfinished === true) await this.#flusher.renew(state)
       for (const _ of this.#flusher.flush(state, position)) {
         if (this.#environment.elapsed() < sliceEnd) continue
         await turn()
         if (this.#abandoned) await this.#hooks.secure() // says why
+        if (this.#held && this.#hasRoom()) this.#hold(false)
         sliceEnd = this.#environment.elapsed() + this.#limits.flushSliceMs
       }
       this.streamsFlushed++
@@ -153,7 +163,7 @@ export class WriteBehind {
     this.runs++
     this.#slabs.shrink(this.#limits.dirtyBytes / 2)
     if (worthIt.length === queue.length) this.#hooks.flushed(position)
-    if (this.#held && this.#slabs.span < 2 * this.#limits.deferredBytes) this.#hold(false)
+    if (this.#held && this.#hasRoom()) this.#hold(false)
     else if (this.#held) this.#again()
   }
 
@@ -171,6 +181,14 @@ export class WriteBehind {
       else this.#hold(false)
     })
   }
+}
+
+/** Neighbours in a folder one after another: creating a file is cheaper where the last one was created. Sorting so many would hold up everybody. */
+function* byShard(states: readonly StreamState[]): Generator<StreamState> {
+  if (states.length < SHARDS) return yield* [...states].sort((a, b) => a.key.shard - b.key.shard)
+  const shards: StreamState[][] = Array.from({ length: SHARDS }, () => [])
+  for (const state of states) shards[state.key.shard]!.push(state)
+  for (const shard of shards) yield* shard
 }
 
 /** Lets everything else of this turn of the event loop happen. */

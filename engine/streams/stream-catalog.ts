@@ -2,6 +2,9 @@ import { streamKey, type StreamKey } from '../format/names.js'
 import type { Limits } from '../limits.js'
 import type { StreamState } from './stream-state.js'
 
+/** Streams looked at in one go, at most: about a millisecond. */
+const MAX_LOOKS = 4096
+
 /**
  * The streams in memory, bounded: those with events that are not in their segments stay, of the others the least
  * recently used are forgotten, and cost one open and one read when they are used again.
@@ -12,6 +15,8 @@ export class StreamCatalog {
   readonly #load: (key: StreamKey) => StreamState
   readonly #mayForget: (state: StreamState) => boolean
   #forgetting = false
+  /** Number of streams in memory beyond which some are to be forgotten. Above the limit while there were none to forget. */
+  #due: number
 
   /** `mayForget`: nothing is lost by forgetting a stream. Default: its files hold all its events. */
   constructor(
@@ -20,6 +25,7 @@ export class StreamCatalog {
     mayForget: (state: StreamState) => boolean = ({ idle }) => idle,
   ) {
     this.#limit = limits.cachedStreams
+    this.#due = this.#limit
     this.#load = load
     this.#mayForget = mayForget
   }
@@ -43,7 +49,7 @@ export class StreamCatalog {
     const state = this.#load(streamKey(name))
     this.loads++
     this.#states.set(name, state)
-    if (this.#states.size > this.#limit && !this.#forgetting) {
+    if (this.#states.size > this.#due && !this.#forgetting) {
       this.#forgetting = true
       // Not at once: a commit over many streams holds all of them until it is made, and one forgotten in between would be
       // loaded a second time, with the same offsets to give out.
@@ -78,15 +84,22 @@ export class StreamCatalog {
   #forgetSome(): void {
     this.#forgetting = false
     // What has been let in beyond the limit goes too. No stream is looked at twice, or its second chance would be none.
-    let wanted = Math.ceil(this.#limit / 64) + Math.max(0, this.#states.size - this.#limit)
+    const beyond = Math.max(0, this.#states.size - this.#limit)
+    let wanted = Math.min(Math.ceil(this.#limit / 64) + beyond, MAX_LOOKS / 4)
     let looks = Math.min(4 * wanted, this.#states.size)
+    let inUse = 0
     for (const [name, state] of this.#states) {
-      if (wanted === 0 || looks-- === 0) return
+      if (wanted === 0 || looks-- === 0) break
       this.#states.delete(name)
-      if (state.recent || !this.#mayForget(state)) {
+      const stays = !this.#mayForget(state)
+      if (stays) inUse++
+      if (stays || state.recent) {
         state.recent = false
         this.#states.set(name, state)
       } else wanted--
     }
+    // Where many must stay, looking again for each stream that comes would cost the square of their number.
+    this.#due =
+      wanted > 0 && inUse > 0 ? Math.max(this.#limit, Math.floor(this.#states.size * (1 + 1 / 64))) : this.#limit
   }
 }

@@ -8,7 +8,7 @@ import { turn, WriteBehind, type WriteBehindHooks } from '../../../engine/store/
 import type { StreamFlusher } from '../../../engine/streams/stream-flush.js'
 import { StreamState } from '../../../engine/streams/stream-state.js'
 
-const limits = { ...defaultLimits, dirtyBytes: 1000, deferredBytes: 5000 }
+const limits = { ...defaultLimits, dirtyBytes: 1000, deferredBytes: 5000, dirtyStreams: 300 }
 
 /** What moves events, with files, memory and clock that the test says. */
 class Behind {
@@ -228,6 +228,42 @@ t.test(
     )
     t.equal(again.filter((line) => line === 'hold').length, 1)
     t.equal(again.at(-1), 'let go')
+  },
+)
+
+t.test(
+  '[N1] so many streams wait and no more: then all are written, and at twice as many groups are held back',
+  async (t) => {
+    const at = new Behind()
+    for (let n = 0; n < 299; n++) at.add(`stream-${n}`)
+    at.behind.afterCommit()
+    t.same(await at.settled(), [], 'not yet')
+    at.add('last')
+    let slices = 0
+    // While they are written as many come again, and one more than that.
+    at.step = () => {
+      at.now += 1
+      if (++slices > 1) return
+      for (let n = 0; n < 310; n++) at.add(`new-${n}`)
+      at.behind.afterCommit()
+    }
+    at.behind.afterCommit()
+    let told = await at.settled()
+    t.equal(told[0], 'secure', 'all are written')
+    const shards = told.filter((line) => line.startsWith('stream-')).map((line) => streamKey(line.split(' ')[0]!).shard)
+    t.same(shards, shards.toSorted((a, b) => a - b), 'those of one folder one after another') // prettier-ignore
+    for (let n = 0; n < 200; n++) told = [...told, ...(await at.settled())]
+    const holds = told.filter((line) => /hold|let go/.test(line))
+    t.same(holds, ['hold', 'let go'])
+    const written = (line: string): number =>
+      told.slice(0, told.indexOf(line)).filter((one) => one.includes(' below ')).length
+    t.equal(written('hold'), 1)
+    t.equal(written('let go'), 11, 'only until there is room again')
+    t.equal(told.filter((line) => line.startsWith('stream-')).length, 299, 'each once')
+    t.notOk(told.includes('new-0 below 100'))
+    at.behind.afterCommit()
+    for (let n = 0; n < 200; n++) told = [...told, ...(await at.settled())]
+    t.ok(told.includes('new-0 below 100'), 'what has come meanwhile is enough for another run')
   },
 )
 

@@ -54,6 +54,32 @@ t.test('[N1] streams with unflushed events stay beyond the limit, and go once th
   t.ok(catalog.size <= 40, `${catalog.size} in memory`)
 })
 
+t.test('[N1] where all streams must stay, each new one costs the same, however many there are', async (t) => {
+  let looks = 0
+  let mayGo = false
+  const limits = { ...defaultLimits, cachedStreams: 1000 }
+  const catalog = new StreamCatalog(
+    limits,
+    (key) => new StreamState(key, 0),
+    () => (looks++, mayGo),
+  )
+  const count = 40_000
+  for (let n = 0; n < count; n++) {
+    catalog.get(`s${n}`)
+    await Promise.resolve()
+  }
+  t.equal(catalog.size, count)
+  t.ok(looks < 30 * count, `${looks} looks`)
+  mayGo = true
+  looks = 0
+  for (let n = 0; n < 1000; n++) {
+    catalog.get(`t${n}`)
+    await Promise.resolve()
+  }
+  t.ok(catalog.size < 1100, `${catalog.size} in memory once they may go`)
+  t.ok(looks < 3 * count, `${looks} looks`)
+})
+
 t.test('[M5] [K2] streams that one call has loaded all stay until its turn is over', async (t) => {
   const { catalog, loads } = setUp(16)
   const states = Array.from({ length: 300 }, (_, n) => catalog.get(`s${n}`))

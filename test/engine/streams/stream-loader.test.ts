@@ -225,6 +225,29 @@ t.test('[F1] a seal that was not synced is no seal: the segment is gone on in', 
   t.throws(() => loader().load(KEY), { code: 'ERR_CORRUPT', reason: /names another offset/, file: last })
 })
 
+t.test(
+  '[fault 3] the seal of another segment, which the block held before, is not followed past what is missing',
+  async (t) => {
+    const { machine, loader } = await streams(numbered(60), 1000)
+    const [first, second, third] = machine.find('.seg') as [string, string, string]
+    const next = Number(second.slice(-20, -4))
+    const beyond = Number(third.slice(-20, -4))
+    const sound = machine.contents(first)
+    const sealAt = records(sound).at(-1)!
+    machine.write(first, Buffer.concat([sound.subarray(0, sealAt), encodeSeal(beyond)]))
+    machine.remove(second)
+    for (const unproven of [0, 1, next]) {
+      const state = loader().load(KEY, unproven)
+      t.match(state, { version: next, flushed: next, bases: [0], last: { base: 0, bytes: sealAt, unfinished: true } })
+    }
+    t.throws(
+      () => loader().load(KEY, next + 1),
+      { code: 'ERR_CORRUPT', file: first },
+      'where it is durable it is damage',
+    )
+  },
+)
+
 t.test('[fault 46] events of another stream or from before the base are not taken for the end', async (t) => {
   const { machine, loader, directory } = await streams(countUp(40).map(() => sized(800)))
   const sound = machine.contents(FIRST)

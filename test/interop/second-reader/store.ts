@@ -304,6 +304,8 @@ function checkEpochs(files: StoreFiles, storeId: Uint8Array, log: Log): void {
     // It was synced before its writer made a log segment.
     if (isUnfinished(bytes) && !log.segments.some(({ epoch }) => epoch === Number(name))) continue
     const file = readEpochFile(bytes)
+    // What the disk held there before can be a whole epoch file.
+    if (file.epoch < Number(name) && !log.segments.some(({ epoch }) => epoch === Number(name))) continue
     must(file.epoch === Number(name), `epoch/${name} is of epoch ${file.epoch}`)
     must(sameBytes(file.storeId, storeId) || file.epoch < firstEpoch, `epoch/${name} belongs to another store`)
   }
