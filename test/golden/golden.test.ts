@@ -17,6 +17,21 @@ const MAY_DIFFER: Readonly<Record<string, string>> = {
 
 t.same(readdirSync(GOLDEN).sort(), goldenStores.map(({ name }) => name).sort(), 'each store is there, and no other')
 
+t.test('[F2] every kind of file that a store has is among them', (t) => {
+  const kinds = new Set<string>()
+  for (const { name } of goldenStores) {
+    for (const path of readGolden(name).image.files.keys()) {
+      const [folder = '', ...inside] = path.slice(STORE.length + 1).split('/')
+      kinds.add(inside.length === 0 ? folder : `${folder}/${/\.\w+$/.exec(path)?.[0] ?? ''}`)
+    }
+  }
+  t.same(
+    [...kinds].sort(),
+    ['annals', 'checkpoint', 'epoch/', 'log/.idx', 'log/.key', 'log/.key1', 'log/.log', 'log/.tab', 'streams/.idx', 'streams/.seg', 'watermark'], // prettier-ignore
+  )
+  t.end()
+})
+
 for (const golden of goldenStores) {
   t.test(`[F2] the golden store "${golden.name}" reads as it did`, async (t) => {
     const { image, text } = readGolden(golden.name)

@@ -65,6 +65,27 @@ export const goldenStores: readonly GoldenStore[] = [
     },
   },
   {
+    // Every kind of file that the others lack: stream tables, merged key files, an index of a stream segment.
+    name: 'tables',
+    killed: true,
+    options: {
+      limits: {
+        ...{ ...LIMITS, logSegmentBytes: 7000, streamSegmentBytes: 200_000, indexIntervalBytes: 4096 },
+        dirtyBytes: 1024 * 1024,
+      },
+    },
+    async fill(store) {
+      for (let n = 0; n < 12; n++) {
+        if (n === 10) await store.flush()
+        await store.append('long', [{ type: 'Long', data: 'x'.repeat(7000), tags: [`n${n}`, 'all'] }], {
+          commitId: `c${n}`,
+        })
+        await store.append(`short-${n % 2}`, [{ type: 'Short', data: n }])
+        for (let turn = 0; turn < 200; turn++) await new Promise((resolve) => setImmediate(resolve))
+      }
+    },
+  },
+  {
     name: 'relaxed',
     options: { durability: 'os' },
     async fill(store) {

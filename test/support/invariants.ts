@@ -12,7 +12,8 @@
  * 6. The segments of a stream say what the log says, and nothing else.
  * 7. Nothing is there that nobody appended, and every byte of an event is the one that was appended.
  * 8. `verify` finds nothing in a store that was settled after a crash (`assertSettled`).
- * 9. Damage is told and never served: here nothing is ever damaged, so none may be told.
+ * 9. What has a commit id or a tag is found by it, and nothing else is.
+ * 10. Damage is told and never served: here nothing is ever damaged, so none may be told.
  */
 import type { FileEventStore, StoredEvent } from '../../engine/index.js'
 import { type Commit, type CrashWorld, eventsOf } from './crash-world.js'
@@ -32,7 +33,35 @@ export async function checkStore(
   for await (const batch of store.readAll().batches(1000)) for (const event of batch) all.push(event)
   const { present, streams } = compare(all, world, required)
   for (const name of world.streams) await checkStream(store, name, streams.get(name) ?? [])
+  await checkKeys(store, world, present, all)
   return present
+}
+
+/** Asks for each tag, and for the first, a middle and the last commit with an id. */
+async function checkKeys(
+  store: FileEventStore,
+  world: CrashWorld,
+  present: ReadonlySet<number>,
+  all: readonly StoredEvent[],
+): Promise<void> {
+  const check = async (what: string, read: AsyncIterable<StoredEvent>, isWanted: (event: StoredEvent) => boolean) => {
+    const found: number[] = []
+    for await (const { position } of read) found.push(position)
+    const wanted = all.filter(isWanted).map(({ position }) => position)
+    expect(isEqual(found, wanted), () => `${what} is at ${found.join()} instead of ${wanted.join()}`)
+  }
+  const tags = new Set(world.commits.flatMap(({ keys }) => keys?.tags ?? []))
+  for (const tag of tags) {
+    const query = { items: [{ tags: [tag] }] }
+    await check(`tag ${tag}`, store.readAll({ query }), (event) => event.tags.includes(tag))
+  }
+  const ids = world.commits.filter(({ number, keys }) => keys?.commitId !== undefined && present.has(number))
+  for (const { number, keys } of new Set(
+    [ids[0], ids[ids.length >> 1], ids.at(-1)].filter((commit) => commit !== undefined),
+  )) {
+    const { commitId } = keys as { commitId: string }
+    await check(`commit ${number}`, store.readAll({ commitId }), (event) => numberOf(event) === number)
+  }
 }
 
 interface Compared {
@@ -80,8 +109,10 @@ function compareCommit(
     let stream = streams.get(name)
     if (stream === undefined) streams.set(name, (stream = []))
     expect(event.offset === stream.length, () => `${place()} has offset ${event.offset} instead of ${stream.length}`)
-    const { type, data } = wanted[i]!
+    const { type, data, tags = [] } = wanted[i]!
     expect(event.type === type && isEqual(event.data, data), () => `${place()} has other contents`)
+    expect(isEqual(event.tags, tags), () => `${place()} has tags ${event.tags.join()} instead of ${tags.join()}`)
+    expect(event.commitId === commit.keys?.commitId, () => `${place()} has commit id ${event.commitId}`)
     stream.push(event)
     at++
   }

@@ -28,7 +28,7 @@ const limits = (changes: Partial<NonNullable<typeof TINY.limits>>): typeof TINY 
   limits: { ...TINY.limits, ...changes },
 })
 
-/** Eight runs. Each takes a seed, so that a soak never runs the same one twice. */
+/** Ten runs. Each takes a seed, so that a soak never runs the same one twice. */
 export const WORKLOADS = {
   'many streams': async (run) => {
     const names = Array.from({ length: 24 }, (_, i) => (i % 5 === 0 ? `S${i}/ü` : `s-${i}`))
@@ -149,6 +149,21 @@ export const WORKLOADS = {
       )
     }
   },
+  'commit ids and tags': async (run) => {
+    for (let i = 0; i < 2; i++) {
+      await run.session(
+        async () => {
+          for (let round = 0; round < 6; round++) {
+            await run.atOnce([['a'], ['b', 'c', run.random.pick(['a', 'd'])]], { keyed: true })
+            if (round % 3 === 1) run.pass(1100) // key files that are missing are made
+            await run.turns(3)
+          }
+        },
+        limits({ logSegmentBytes: 512, streamSegmentBytes: 4096 }),
+        i === 0 ? 'killed' : 'closed',
+      )
+    }
+  },
   takeover: async (run) => {
     const first = await run.open()
     await run.atOnce([['a'], ['a', 'b']])
@@ -189,6 +204,8 @@ export function requiredAt({ acknowledged, durable }: Recording, step: number, m
 interface AppendSettings {
   readonly durability?: Durability
   readonly textBytes?: number
+  /** It gets a commit id and tags. Default: false. */
+  readonly keyed?: boolean
   /** Default: the newest session. */
   readonly on?: Session
   /** It must be refused. Default: false. */
@@ -235,9 +252,11 @@ class Run implements Recording {
   }
 
   append(streams: readonly string[], settings: AppendSettings = {}): Promise<void> {
-    const { durability = 'fsync', textBytes, on = this.#session!, lost = false } = settings
+    const { durability = 'fsync', textBytes, keyed = false, on = this.#session!, lost = false } = settings
     this.world.session = this.#numbers.get(on)!
-    const commit = this.world.plan(streams, durability, textBytes)
+    const number = this.world.commits.length
+    const keys = keyed ? { commitId: `commit ${number}`, tags: ['all', `third:${number % 3}`] } : undefined
+    const commit = this.world.plan(streams, durability, textBytes, keys)
     return this.world.append(on.store, commit).then(
       () => {
         if (lost) throw new Error(`commit ${commit.number} was acknowledged by a writer that had lost the store`)
