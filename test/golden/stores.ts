@@ -10,6 +10,8 @@ export interface GoldenStore {
   readonly options?: OpenOptions | undefined
   /** As a kill leaves it, and not closed. */
   readonly killed?: boolean | undefined
+  /** Positions at which the clock has gone on by a millisecond. Default: none. */
+  readonly ticks?: readonly number[] | undefined
   readonly fill: (store: FileEventStore) => Promise<void>
 }
 
@@ -44,6 +46,7 @@ export const goldenStores: readonly GoldenStore[] = [
   },
   {
     name: 'segments',
+    ticks: [17, 33],
     options: { limits: LIMITS },
     async fill(store) {
       for (let n = 0; n < 40; n++) {
@@ -56,6 +59,7 @@ export const goldenStores: readonly GoldenStore[] = [
   {
     name: 'killed',
     killed: true,
+    ticks: [17],
     options: { limits: LIMITS },
     async fill(store) {
       for (let n = 0; n < 20; n++) {
@@ -116,10 +120,13 @@ export const goldenStores: readonly GoldenStore[] = [
   },
 ]
 
-/** Makes a store with a seeded machine and a clock that counts calls: the same bytes every time. */
-export async function makeGolden({ fill, killed, options }: GoldenStore): Promise<FilesImage> {
+/** Makes a store with a seeded machine and a clock that the appends move, however often the engine looks at it: the same bytes every time. */
+export async function makeGolden({ fill, killed, options, ticks = [] }: GoldenStore): Promise<FilesImage> {
   const files = new SmallFiles()
-  const store = await openStore(stillEnvironment(files, 1), STORE, { ...options })
+  let events = (): number => 0
+  const now = (): number => 1_700_000_000_000 + ticks.filter((at) => events() >= at).length
+  const store = await openStore({ ...stillEnvironment(files, 1), now }, STORE, { ...options })
+  events = () => store.stats().events
   await fill(store)
   const image = files.image()
   await store.close()
