@@ -113,8 +113,8 @@ const MUTANTS = [
   {
     name: 'events are flushed before the log is synced',
     file: 'engine/store/write-behind.ts',
-    from: 'await this.#hooks.secure()',
-    to: '',
+    from: 'await this.#hooks.secure()\n    let sliceEnd',
+    to: 'let sliceEnd',
     suites: [STRICT],
   },
   {
