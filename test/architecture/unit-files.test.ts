@@ -66,8 +66,6 @@ const ELSEWHERE: Readonly<Record<string, string>> = {
   // Reading beside a writer: a race that looks between any two calls of the writer, and the contract.
   'engine/recovery/verify-watermark.ts': 'test/engine/format/watermark, test/crash/bit-flip',
   'engine/store/follow-clock.ts': 'test/engine/store/read-only-race',
-  'engine/store/followed-store.ts': 'test/engine/store/read-only-race, test/contract/read-only-store',
-  'engine/store/followed-streams.ts': 'test/engine/store/read-only-race, test/contract/read-only-store',
   'engine/store/read-only-event-store.ts': 'test/contract/read-only-store',
   // Looking into files: every byte of every kind of file goes through all of them.
   'engine/inspect/derived-fields.ts': 'test/engine/inspect/inspect-file, test/tools/cli/inspect',
