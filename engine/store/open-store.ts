@@ -94,7 +94,7 @@ async function openLocked(
   started: number,
 ): Promise<FileEventStore> {
   const { files } = environment
-  const home = readHome(files, directory) // again, now that nobody else can make a store here
+  const home = readHome(files, directory, storeId) // again, now that nobody else can make a store here
   if (home.kind !== 'new' && !home.storeId.equals(storeId)) {
     throw new AnnalsError(
       'ERR_LOCKED',

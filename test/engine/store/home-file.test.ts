@@ -99,6 +99,21 @@ t.test('[fault 48] with the home file of another store, a store is neither empty
   await assertHealed(t, machine, home)
 })
 
+t.test('the files of a store are compared with its id once, and again with another one', async (t) => {
+  const machine = await filled()
+  const looks = (own?: Buffer): number => {
+    machine.files.record()
+    readHome(machine.files, '/store', own)
+    return machine.files.trace!.filter(({ kind, path }) => kind === 'open' && path.endsWith('.log')).length
+  }
+  const { storeId } = readHome(machine.files, '/store') as { storeId: Buffer }
+  t.equal(looks(storeId), 0)
+  t.ok(looks() > 0)
+  t.ok(looks(OTHER) > 0)
+  machine.write(HOME, encodeHeader({ kind: 'H', storeId: OTHER }))
+  t.throws(() => readHome(machine.environment.files, '/store', storeId), { code: 'ERR_CORRUPT' })
+})
+
 t.test(
   '[fault 46] [fault 5] one log segment of another store, or blocks of one, say nothing against the home file',
   async (t) => {
