@@ -34,10 +34,12 @@ export class ReadHandles {
     return this.#entry(path).handle
   }
 
-  /** Returns the size of a file to which nothing is added any more: asks the system once. */
-  sizeOfFinished(path: string): number {
+  /** Returns the size of a file to which nothing is added any more: asks the system once, and `check`, which throws, whether it is the right one. */
+  sizeOfFinished(path: string, check?: (handle: FileHandle) => void): number {
     const entry = this.#entry(path)
-    return (entry.size ??= entry.handle.size())
+    if (entry.size !== undefined) return entry.size
+    check?.(entry.handle)
+    return (entry.size = entry.handle.size())
   }
 
   /** Returns a handle that stays open until `release` is called. */

@@ -11,6 +11,7 @@ import {
 import type { Limits } from '../limits.js'
 import type { ReadHandles } from '../segment/read-handles.js'
 import { readIndex } from './segment-index.js'
+import { sizeOfFull } from './segment-scan.js'
 import type { StreamDirectory } from './stream-directory.js'
 import { scanInto } from './stream-loader.js'
 import type { LastSegment, StreamState } from './stream-state.js'
@@ -115,7 +116,7 @@ export class IndexCache {
 
   #rebuilt(path: string, key: StreamKey, base: number): readonly IndexEntry[] {
     const builder = new IndexBuilder(this.#interval)
-    if (this.#scan(builder, path, key, base, this.#handles.sizeOfFinished(path))) builder.finish()
+    if (this.#scan(builder, path, key, base, sizeOfFull(this.#handles, this.#directory, key, base))) builder.finish()
     return builder.entries
   }
 

@@ -7,7 +7,7 @@ import {
   eventTimestamp,
   EVENT_FIXED_BYTES,
 } from '../format/event-record.js'
-import { parseHeader } from '../format/file-header.js'
+import { HEADER_FIXED_BYTES, parseHeader } from '../format/file-header.js'
 import {
   checkFrame,
   FRAME_EVENT,
@@ -24,6 +24,8 @@ import { decodeSeal, decodeShape } from '../format/shape-record.js'
 import type { FileHandle } from '../io/file-system.js'
 import { readFullySync } from '../io/transfer.js'
 import { reasonOf } from '../segment/frame-reader.js'
+import type { ReadHandles } from '../segment/read-handles.js'
+import type { StreamDirectory } from './stream-directory.js'
 
 const PIECE_BYTES = 1024 * 1024
 
@@ -181,6 +183,16 @@ export function faultOfEvent(
   return key.stands(window.bytes, start, start + eventStreamBytes(window, at))
     ? undefined
     : 'the event belongs to another stream'
+}
+
+/** Returns the size of a segment that is not the last of its stream. Its header is looked at once, while the file is open: throws CorruptionError or ERR_FORMAT. */
+export function sizeOfFull(handles: ReadHandles, directory: StreamDirectory, key: StreamKey, base: number): number {
+  const path = directory.segmentPath(key, base)
+  return handles.sizeOfFinished(path, (handle) => {
+    const head = Buffer.allocUnsafe(HEADER_FIXED_BYTES + key.byteLength)
+    const got = readFullySync(handle, head, 0, head.length, 0)
+    checkSegmentHeader(head.subarray(0, got), path, key, base, directory.storeId)
+  })
 }
 
 /** Checks the header of a stream segment; returns where its frames begin. Throws CorruptionError or ERR_FORMAT. */

@@ -47,6 +47,55 @@ t.test('[F1] stream segments carry the base offset in their names, roll at a siz
   await store.close()
 })
 
+t.test(
+  '[fault 46] a full segment of the same stream in another store, or one without its header, is named and never served',
+  async (t) => {
+    const make = async (): Promise<TestMachine> => {
+      const machine = new TestMachine()
+      const store = await machine.open(tiny)
+      for (const i of countUp(40)) await store.append('orders', numbered(1, i))
+      await store.checkpoint()
+      await store.close()
+      return machine
+    }
+    const [machine, other] = [await make(), await make()]
+    const [first, middle] = machine.find('.seg') as [string, string]
+    const theirs = other.find('.seg').map((path) => other.contents(path))
+    const right = [machine.contents(first), machine.contents(middle)] as const
+    const cases: readonly (readonly [string, Buffer, Buffer])[] = [
+      [first, right[0], theirs[0]!],
+      [middle, right[1], theirs[1]!],
+      [middle, right[1], right[0]],
+      [middle, right[1], right[1].subarray(0, 20)],
+      [middle, right[1], Buffer.alloc(0)],
+    ]
+    for (const [path, before, now] of cases) {
+      machine.write(path, now)
+      const store = await machine.open(tiny)
+      const base = Number(path.slice(-20, -4))
+      const reads = [
+        store.readStream('orders'),
+        store.readStream('orders', { direction: 'backward' }),
+        store.readStream('orders', { fromOffset: base + 1, limit: 1 }),
+        store.readStream('orders', { fromTime: 0 }),
+      ]
+      for (const read of reads) {
+        const seen: number[] = []
+        const all = async (): Promise<void> => {
+          for await (const { offset } of read) seen.push(offset)
+        }
+        await t.rejects(all(), { code: 'ERR_CORRUPT', file: path, stream: 'orders' }, `${now.length} bytes in ${path}`)
+        t.notOk(seen.includes(base), 'nothing of it is served')
+      }
+      await store.close()
+      machine.write(path, before)
+    }
+    const store = await machine.open(tiny)
+    t.same(await datas(store.readStream('orders')), countUp(40))
+    await store.close()
+  },
+)
+
 t.test('[F1] log segments roll at a size; each says where it starts and what it hangs on', async (t) => {
   const machine = new TestMachine()
   const store = await machine.open(tiny)
