@@ -99,7 +99,7 @@ export class StreamLoader {
     while (at > 0 && bases[at]! >= unproven) at--
     let found = this.#last(key, at === 0 ? first : this.#open(key, bases[at]!, lent), unproven)
     while (found.contents.nextBase !== undefined && found.contents.nextBase === bases[at + 1]) {
-      found = this.#last(key, this.#open(key, bases[++at]!, lent), unproven)
+      found = this.#last(key, this.#open(key, bases[++at]!, lent), unproven, found.segment.base)
     }
     const { contents, segment } = found
     if (contents.nextBase === undefined) state.last = segment
@@ -146,10 +146,16 @@ export class StreamLoader {
     key: StreamKey,
     { base, path, handle, size, isSmall, bytes }: OpenedSegment,
     unproven: number,
+    before?: number,
   ): { readonly segment: LastSegment; readonly contents: SegmentContents } {
     let start: number
     try {
-      start = checkSegmentHeader(bytes, path, key, base, this.#directory.storeId).start
+      const head = checkSegmentHeader(bytes, path, key, base, this.#directory.storeId)
+      // Left by a session whose segments before it were lost, and written again with other bases.
+      if (before !== undefined && head.previousBase !== before && base >= unproven) {
+        throw new CorruptionError('the segment hangs on another one than the one before it', { file: path, byte: 0 })
+      }
+      start = head.start
     } catch (error) {
       // A file whose very header was never synced holds nothing durable.
       if (base < unproven || !(error instanceof CorruptionError)) throw error

@@ -1,5 +1,6 @@
 import t from 'tap'
 import type { NewEvent } from '../../../engine/index.js'
+import { crc32c } from '../../../engine/format/crc32c.js'
 import { streamKey } from '../../../engine/format/names.js'
 import { encodeSeal } from '../../../engine/format/shape-record.js'
 import { encodeEntries, IndexBuilder } from '../../../engine/format/sparse-index.js'
@@ -208,6 +209,24 @@ t.test('[fault 3] a segment whose header was never synced holds nothing; a settl
   machine.write(path, machine.contents(segments[1]!))
   t.throws(() => loader().load(KEY), { code: 'ERR_CORRUPT', reason: /its name says/ })
 })
+
+t.test(
+  '[fault 3] a segment that hangs on another one than the one before it holds nothing, unless it is settled',
+  async (t) => {
+    const { machine, loader } = await streams(numbered(60), 1000)
+    const path = machine.find('.seg').at(-1)!
+    const base = Number(path.slice(-20, -4))
+    const bytes = machine.contents(path)
+    bytes.writeBigUInt64LE(1n, 52)
+    bytes.writeUInt32LE(crc32c(bytes, 20, bytes.readUInt32LE(12), crc32c(bytes, 0, 16)), 16)
+    machine.write(path, bytes)
+    for (const unproven of [0, 1, base]) {
+      const expected = { version: base, flushed: base, last: { base, bytes: 0, unfinished: false } }
+      t.match(loader().load(KEY, unproven), expected, `unproven from ${unproven}`)
+    }
+    t.match(loader().load(KEY), { version: 60, last: { base } }, 'verify says so')
+  },
+)
 
 t.test('[F1] a seal that was not synced is no seal: the segment is gone on in', async (t) => {
   const { machine, loader } = await streams(numbered(60), 1000)
