@@ -255,8 +255,7 @@ export function findEntry(entries: IndexEntries, number: number): IndexEntry | u
  */
 export function bytesBelow(entries: IndexEntries, found: number, end: number): number | undefined {
   if (found < 0) return undefined
-  const first = entries.at(found)
-  if (first === undefined) return undefined
+  const first = entries.at(found)!
   for (let i = found; i < entries.length; i++) {
     const { number, byte } = entries.at(i)!
     if (number >= end) return byte - first.byte

@@ -19,8 +19,8 @@ export function checkpointPlace(files: FileSystem, directory: string, storeId: B
 export function withLostEnd(recovered: Recovered, place: LogPlace | undefined): Recovered {
   const { position, report, directory, ends } = recovered
   if (report.damage !== undefined || place === undefined || place.position <= position) return recovered
-  const last = directory.segments.at(-1)
-  const at = { file: last?.path ?? directory.path, byte: (last && ends.get(last.path)) ?? 0 }
+  const { path } = directory.segments.at(-1)! // without any, that the segment of the place is missing is the damage
+  const at = { file: path, byte: ends.get(path)! }
   // Whoever reads that far meets what is missing.
   return { ...recovered, position: place.position, report: { ...report, damage: lostEnd(at) } }
 }

@@ -70,8 +70,7 @@ export async function readDamaged(
   }
 
   for (let step = walk.next(); step !== 'end'; step = walk.next()) {
-    const pause = pace.spend(0)
-    if (pause !== undefined) await pause
+    await pace.spend(0)
     if (step === 'fault') {
       const message = walk.byte === stretch.from ? `the head of a group: ${reasonOf(walk.fault)}` : reasonOf(walk.fault)
       open.push({
