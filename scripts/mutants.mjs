@@ -210,6 +210,27 @@ const MUTANTS = [
     suites: ['engine/recovery/rebuild-derived'],
   },
   {
+    name: 'the seal of another segment of a stream is followed',
+    file: 'engine/streams/segment-scan.ts',
+    from: "if (next !== contents.version) return 'the seal names another offset'",
+    to: '',
+    suites: ['engine/streams/stream-loader'],
+  },
+  {
+    name: 'a stream segment that hangs on another one than the one before it is taken',
+    file: 'engine/streams/stream-loader.ts',
+    from: 'head.previousBase !== before && base >= unproven',
+    to: 'head.previousBase !== before && base < 0',
+    suites: ['engine/streams/stream-loader'],
+  },
+  {
+    name: 'any number of streams waits for its files',
+    file: 'engine/store/write-behind.ts',
+    from: 'span >= deferredBytes || this.#queue.length >= dirtyStreams',
+    to: 'span >= deferredBytes',
+    suites: ['engine/store/write-behind'],
+  },
+  {
     name: 'verify compares no more doubtful windows than it holds at a time',
     file: 'engine/recovery/verify.ts',
     from: 'for (let from = 0; from < doubtful.length; from += EXACT_WINDOWS) {',

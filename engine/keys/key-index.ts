@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { LogDirectory, LogSegment } from '../commit-log/log-directory.js'
-import { LogHeads } from '../commit-log/log-heads.js'
+import type { LogHeads } from '../commit-log/log-heads.js'
 import { CorruptionError } from '../errors.js'
 import type { Window } from '../format/frame.js'
 import { KeyHasher } from '../format/key-hash.js'
@@ -18,6 +18,7 @@ export interface KeyIndexParts {
   readonly files: FileSystem
   readonly directory: LogDirectory
   readonly handles: ReadHandles
+  readonly heads: LogHeads
   readonly storeId: Buffer
   /** Blocks of key files in memory, and tables of segments without one. */
   readonly cachedBlocks: number
@@ -56,8 +57,7 @@ export class KeyIndex {
     this.#parts = parts
     this.hasher = new KeyHasher(parts.storeId)
     this.#cache = new BlockCache(parts.cachedBlocks)
-    const { handles, endOf, cachedTables, storeId } = parts
-    const heads = new LogHeads(handles, storeId)
+    const { handles, heads, endOf, cachedTables } = parts
     this.#reading = { handles, heads, hasher: this.hasher, endOf, tables: new Map(), mostTables: cachedTables }
     this.#floor = parts.position
     this.#keyedFrom = parts.keyedFrom

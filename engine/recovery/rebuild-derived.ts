@@ -1,6 +1,7 @@
 import { basename, dirname, join } from 'node:path'
 import { LogDirectory, type LogSegment } from '../commit-log/log-directory.js'
 import { LogEnds } from '../commit-log/log-ends.js'
+import { LogHeads } from '../commit-log/log-heads.js'
 import { CHECKPOINT_FILE, type Checkpoint, encodeCheckpoint } from '../format/checkpoint.js'
 import { HEADER_FIXED_BYTES, parseHeader } from '../format/file-header.js'
 import { windowOf } from '../format/frame.js'
@@ -174,6 +175,7 @@ export class Rebuild {
       files: environment.files,
       directory: this.#log,
       handles: this.#handles,
+      heads: new LogHeads(this.#handles, storeId),
       storeId,
       cachedBlocks: limits.keyBlocks,
       cachedTables: limits.keyTables,

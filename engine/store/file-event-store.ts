@@ -126,7 +126,8 @@ export class FileEventStore implements EventStore {
       return state
     })
     const decoder = new EventDecoder(new ValueDecoder(recovered.shapes))
-    const keys = new KeyKeeper(parts, this.#handles)
+    const heads = new LogHeads(this.#handles, storeId)
+    const keys = new KeyKeeper(parts, this.#handles, heads)
     const reading: StoreReading = {
       catalog: this.#catalog,
       keys: keys.index,
@@ -147,7 +148,7 @@ export class FileEventStore implements EventStore {
       },
       log: {
         directory: recovered.directory,
-        heads: new LogHeads(this.#handles, storeId),
+        heads,
         indexes: new LogIndexes(files, recovered.directory, this.#handles, storeId, limits),
         handles: this.#handles,
         decoder,
@@ -341,7 +342,8 @@ export class FileEventStore implements EventStore {
         state.ordinal = table.add(state.key.name, state.key.hash, state.version, slabByte + shift)
         state.logSegment = path
       }
-      state.tail.push(address)
+      if (state.tail.length > 0) state.tail.push(address)
+      else state.tail = [address] // one that grows has room for many: most streams wait with few
       state.version++
       if (!state.queued) writeBehind.add(state)
     }

@@ -125,10 +125,12 @@ export class FollowedStore implements FollowHooks {
     // Whatever is forgotten is found again where it was.
     this.#catalog = new StreamCatalog(limits, load, () => true)
     this.#keyedEnds = new LogEnds(this.handles, log, storeId)
+    const heads = new LogHeads(this.handles, storeId)
     this.#keys = new KeyIndex({
       files,
       directory: log,
       handles: this.handles,
+      heads,
       storeId,
       cachedBlocks: limits.keyBlocks,
       cachedTables: limits.keyTables,
@@ -160,7 +162,7 @@ export class FollowedStore implements FollowHooks {
       },
       log: {
         directory: log,
-        heads: new LogHeads(this.handles, storeId),
+        heads,
         indexes: new LogIndexes(files, log, this.handles, storeId, limits),
         handles: this.handles,
         decoder,

@@ -1,5 +1,6 @@
 import type { LogSegment } from '../commit-log/log-directory.js'
 import { LogEnds } from '../commit-log/log-ends.js'
+import type { LogHeads } from '../commit-log/log-heads.js'
 import { AnnalsError } from '../errors.js'
 import { KeyBuilder } from '../keys/key-builder.js'
 import { WrongKeyFile } from '../keys/key-file-reader.js'
@@ -27,7 +28,7 @@ export class KeyKeeper {
   #closing = false
   #stopped = false
 
-  constructor(parts: StoreParts, handles: ReadHandles) {
+  constructor(parts: StoreParts, handles: ReadHandles, heads: LogHeads) {
     this.#parts = parts
     const { environment, recovered, settings, storeId } = parts
     this.#ends = new LogEnds(handles, recovered.directory, storeId, recovered.ends)
@@ -36,6 +37,7 @@ export class KeyKeeper {
       files: environment.files,
       directory: recovered.directory,
       handles,
+      heads,
       storeId,
       cachedBlocks: settings.limits.keyBlocks,
       cachedTables: settings.limits.keyTables,

@@ -144,7 +144,7 @@ export class SegmentCursor<Event = StoredEvent> {
     let base = 0
     for (const candidate of bases) if (candidate <= this.offset) base = candidate
     const path = directory.segmentPath(key, base)
-    const end = last?.base === base ? last.bytes : sizeOfFull(handles, directory, key, base)
+    const end = last?.base === base ? last.bytes : sizeOfFull(handles, directory.storeId, path, key, base)
     const header = HEADER_FIXED_BYTES + key.byteLength
     const least = 2 * limits.indexIntervalBytes
     const first = this.offset === base
@@ -241,7 +241,7 @@ export class SegmentCursor<Event = StoredEvent> {
     const { directory, handles, limits } = this.#reading
     const { key, last } = this.#state
     const path = directory.segmentPath(key, this.#base)
-    const end = last?.base === this.#base ? last.bytes : sizeOfFull(handles, directory, key, this.#base)
+    const end = last?.base === this.#base ? last.bytes : sizeOfFull(handles, directory.storeId, path, key, this.#base)
     this.#seeking = false
     this.#reader = new FrameReader(handles, {
       path,

@@ -116,7 +116,8 @@ export class IndexCache {
 
   #rebuilt(path: string, key: StreamKey, base: number): readonly IndexEntry[] {
     const builder = new IndexBuilder(this.#interval)
-    if (this.#scan(builder, path, key, base, sizeOfFull(this.#handles, this.#directory, key, base))) builder.finish()
+    if (this.#scan(builder, path, key, base, sizeOfFull(this.#handles, this.#directory.storeId, path, key, base)))
+      builder.finish()
     return builder.entries
   }
 

@@ -25,7 +25,6 @@ import type { FileHandle } from '../io/file-system.js'
 import { readFullySync } from '../io/transfer.js'
 import { reasonOf } from '../segment/frame-reader.js'
 import type { ReadHandles } from '../segment/read-handles.js'
-import type { StreamDirectory } from './stream-directory.js'
 
 const PIECE_BYTES = 1024 * 1024
 
@@ -186,12 +185,11 @@ export function faultOfEvent(
 }
 
 /** Returns the size of a segment that is not the last of its stream. Its header is looked at once, while the file is open: throws CorruptionError or ERR_FORMAT. */
-export function sizeOfFull(handles: ReadHandles, directory: StreamDirectory, key: StreamKey, base: number): number {
-  const path = directory.segmentPath(key, base)
+export function sizeOfFull(handles: ReadHandles, storeId: Buffer, path: string, key: StreamKey, base: number): number {
   return handles.sizeOfFinished(path, (handle) => {
     const head = Buffer.allocUnsafe(HEADER_FIXED_BYTES + key.byteLength)
     const got = readFullySync(handle, head, 0, head.length, 0)
-    checkSegmentHeader(head.subarray(0, got), path, key, base, directory.storeId)
+    checkSegmentHeader(head.subarray(0, got), path, key, base, storeId)
   })
 }
 

@@ -1,4 +1,5 @@
 import { LogDirectory, type LogSegment } from '../../engine/commit-log/log-directory.js'
+import { LogHeads } from '../../engine/commit-log/log-heads.js'
 import { logFileName } from '../../engine/format/names.js'
 import { KEY_COMMIT_ID, KEY_TAG, KEY_TYPE, type KeyKind } from '../../engine/format/key-hash.js'
 import { windowOf } from '../../engine/format/frame.js'
@@ -89,6 +90,7 @@ export class KeyedLog {
       files: this.files,
       directory: this.directory,
       handles: this.handles,
+      heads: new LogHeads(this.handles, STORE_ID),
       storeId: STORE_ID,
       cachedBlocks: 16,
       cachedTables: 8,
