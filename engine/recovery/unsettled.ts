@@ -1,5 +1,5 @@
 import { CorruptionError } from '../errors.js'
-import { checkFrame, MIN_FRAME_BYTES, windowOf } from '../format/frame.js'
+import { checkFrame, MIN_FRAME_BYTES, type Window, windowOf } from '../format/frame.js'
 import { parseHeader } from '../format/file-header.js'
 import type { StreamKey } from '../format/names.js'
 import { type StreamEntry, StreamTable, type StreamTableBuilder } from '../format/stream-table.js'
@@ -14,12 +14,23 @@ import type { StreamLoader } from '../streams/stream-loader.js'
 import type { StreamState } from '../streams/stream-state.js'
 
 const MAX_TABLE_BYTES = 256 * 1024 * 1024
+/** Events of a stream that stand no further from each other in the log are read together, so many bytes at a time. */
+const NEAR_BYTES = 4 * 1024
+const PIECE_BYTES = 64 * 1024
+/** Read behind where the last of them starts: most records. */
+const RECORD_BYTES = 1024
 
 /** A log segment whose events may not be in fsynced stream segments, and which streams have events in it. */
 export interface UnsettledSegment {
   readonly segment: LogSegment
   /** Reads the table at its first use. */
   readonly table: () => StreamTable | StreamTableBuilder
+}
+
+/** Bytes of a log segment that were read, and where they start in it. */
+interface LogPiece {
+  readonly from: number
+  readonly window: Window
 }
 
 /**
@@ -110,8 +121,9 @@ export class Unsettled {
       })
     }
     try {
+      let piece = { from: 0, window: windowOf(Buffer.alloc(0)) }
       for (let i = state.version - firstOffset; i < bytes.length; i++) {
-        this.#check(segment, bytes[i]!, key, firstOffset + i)
+        piece = this.#check(segment, bytes, i, key, firstOffset + i, piece)
         if (state.tail.length === 0 && state.last !== undefined) state.last.unfinished = true
         state.tail.push(this.#slabs.adopt(segment.path, bytes[i]!))
         state.version++
@@ -125,23 +137,59 @@ export class Unsettled {
     }
   }
 
-  #check(segment: LogSegment, byte: number, key: StreamKey, offset: number): void {
-    const handle = this.#handles.get(segment.path)
+  /** Checks the event at `bytes[i]`, in the piece that was read last or in one read now, which is returned. */
+  #check(
+    { path }: LogSegment,
+    bytes: readonly number[],
+    i: number,
+    key: StreamKey,
+    offset: number,
+    last: LogPiece,
+  ): LogPiece {
+    const byte = bytes[i]!
     const wrong = (reason: string): CorruptionError =>
-      new CorruptionError(reason, { file: segment.path, byte, stream: key.name, offset })
-    const head = Buffer.allocUnsafe(4)
-    if (readFullySync(handle, head, 0, 4, byte) < 4) throw wrong('the log segment ends before the record')
-    const length = head.readUInt32LE(0)
+      new CorruptionError(reason, { file: path, byte, stream: key.name, offset })
+    let piece = last
+    let at = byte - piece.from
+    const left = (): number => piece.window.bytes.length - at
+    if (at < 0 || left() < 4) {
+      piece = this.#read(path, byte, spanFrom(bytes, i))
+      at = 0
+      if (left() < 4) throw wrong('the log segment ends before the record')
+    }
+    const length = piece.window.view.getUint32(at, true)
     if (length < MIN_FRAME_BYTES || length > MAX_COMMIT_BYTES) {
       throw wrong('the length of a record is impossible')
     }
-    const record = Buffer.allocUnsafe(length)
-    const got = readFullySync(handle, record, 0, length, byte)
-    const window = windowOf(record)
-    if (typeof checkFrame(window, 0, got, length) !== 'number') throw wrong('the checksum of a record is wrong')
-    const fault = faultOfEvent(window, 0, length, key, offset)
+    if (left() < length) {
+      piece = this.#read(path, byte, Math.max(length, spanFrom(bytes, i)))
+      at = 0
+    }
+    const { window } = piece
+    if (typeof checkFrame(window, at, window.bytes.length, length) !== 'number') {
+      throw wrong('the checksum of a record is wrong')
+    }
+    const fault = faultOfEvent(window, at, length, key, offset)
     if (fault !== undefined) throw wrong(fault)
+    return piece
   }
+
+  #read(path: string, from: number, length: number): LogPiece {
+    const bytes = Buffer.allocUnsafeSlow(length)
+    const got = readFullySync(this.#handles.get(path), bytes, 0, length, from)
+    return { from, window: windowOf(bytes.subarray(0, got)) }
+  }
+}
+
+/** How many bytes to read for the event at `bytes[i]` and those behind it that are near. */
+function spanFrom(bytes: readonly number[], i: number): number {
+  let last = i
+  while (last + 1 < bytes.length) {
+    const distance = bytes[last + 1]! - bytes[last]!
+    if (distance < 0 || distance > NEAR_BYTES || bytes[last + 1]! - bytes[i]! > PIECE_BYTES) break
+    last++
+  }
+  return bytes[last]! - bytes[i]! + RECORD_BYTES
 }
 
 /** Reads the stream table of a log segment. Returns undefined when it is missing or wrong: it is then made from the segment. */

@@ -10,7 +10,7 @@ import { StreamDirectory } from '../../../engine/streams/stream-directory.js'
 import { StreamLoader } from '../../../engine/streams/stream-loader.js'
 import { framesOf } from '../../support/crafted-files.js'
 import { FaultyFileSystem } from '../../support/faulty-file-system.js'
-import { forgedStore, STORE_ID, streamSegment } from '../../support/forge.js'
+import { type ForgedEvent, forgedStore, STORE_ID, streamSegment } from '../../support/forge.js'
 import { put, restore, STORE } from './verify-support.js'
 
 const KEY = streamKey('a')
@@ -74,6 +74,32 @@ t.test('of a stream whose files have everything, the oldest and the newest table
     t.equal(state.tail.length, 3 - inSegment)
     if (inSegment === 3) t.same(asked, [0, 2])
   }
+  t.end()
+})
+
+t.test('[M1] events that stand near each other are read together, and no more than that', (t) => {
+  const sizes = [...Array.from({ length: 300 }, () => 200), 100_000, 10, 70_000, 10]
+  // Two far ones at the end: what stands between is another stream's.
+  const events: ForgedEvent[] = sizes.map((size) => ['a', { data: 'x'.repeat(size) }])
+  const apart: ForgedEvent = ['b', { data: 'y'.repeat(30_000) }]
+  const { files, logs, segment } = forgedStore([[[...events, apart, ['a'], apart, ['a']]]])
+  files.delete(segment('a'))
+  const frames = framesOf(files.get(logs[0]!)!).filter(({ kind }) => kind === 2)
+  const table = new StreamTableBuilder()
+  let offset = 0
+  for (const [i, { start }] of frames.entries()) {
+    if (i !== sizes.length && i !== sizes.length + 2) table.add('a', undefined, offset++, start)
+  }
+  const disk = new FaultyFileSystem(restore(files).files)
+  const handles = new ReadHandles(disk, 4)
+  const loader = new StreamLoader(new StreamDirectory(disk, `${STORE}/streams`, STORE_ID, true), handles, defaultLimits)
+  const unsettled = new Unsettled(loader, handles, new Slabs(65_536, handles))
+  unsettled.set([{ segment: SEGMENT, table: () => table }])
+  disk.record()
+  const state = unsettled.load(KEY)
+  t.match(state, { version: 306, flushed: 0, damage: undefined })
+  const reads = disk.trace!.filter(({ kind, path }) => kind === 'read' && path === SEGMENT.path)
+  t.equal(reads.length, 9, 'two for the small ones, two for each long one, one for each that is far from others')
   t.end()
 })
 
