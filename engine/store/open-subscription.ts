@@ -53,8 +53,10 @@ function streamFeed(
   { fromOffset, fromPosition }: SubscribeOptions,
   selection: Selection | undefined,
 ): Feed {
-  const open: ConstructorParameters<typeof StreamFeed>[2] = (state, from, end, filtered) =>
-    new ForwardStreamSource(streams, state, from, end, filtered ? selection : undefined)
+  const open: ConstructorParameters<typeof StreamFeed>[2] = (state, from, end, filtered) => {
+    if (state.version === 0) streams.directory.assertStillThere()
+    return new ForwardStreamSource(streams, state, from, end, filtered ? selection : undefined)
+  }
   try {
     const from =
       fromOffset === 'end' || fromPosition === 'end'

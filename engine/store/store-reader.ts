@@ -133,7 +133,9 @@ export class StoreReader {
     try {
       this.#reading.assertOpen()
       this.#reading.refresh?.()
-      const state = this.#reading.catalog.get(stream)
+      const { catalog, streams } = this.#reading
+      const state = catalog.get(stream)
+      if (state.version === 0) streams.directory.assertStillThere()
       return state.damage === undefined
         ? this.#infos.of(state).catch((error: unknown) => Promise.reject(asIoError(error, 'read the stream')))
         : Promise.reject(state.damage)
@@ -182,7 +184,9 @@ export class StoreReader {
   #readable(stream: string): StreamState {
     const { catalog, position, streams } = this.#reading
     try {
-      return catalog.get(stream)
+      const state = catalog.get(stream)
+      if (state.version === 0) streams.directory.assertStillThere()
+      return state
     } catch (error) {
       if (!(error instanceof CorruptionError)) throw error
       return stateBeforeDamage(streams.directory, streams.handles, streamKey(stream), error, position())

@@ -54,7 +54,7 @@ export class StreamInfos {
     let looked = 0
     for (let shard = 0; shard < SHARDS; shard++) {
       check()
-      const names = this.#namesIn(shard, (error) => (nameless ??= error as Error))
+      const names = this.#shardNames(shard, (error) => (nameless ??= error as Error))
       for (const name of names) {
         if (!prefixes.every((prefix) => name.startsWith(prefix))) continue
         if (++looked % STREAMS_A_TURN === 0) await turn()
@@ -83,6 +83,15 @@ export class StreamInfos {
       return { stream: name, version: state?.version ?? 0, ...nothing, damage: error }
     } finally {
       if (known === undefined && state !== undefined) streams.slabs.release(state.tail, state.tail.length)
+    }
+  }
+
+  /** Throws ERR_IO, and what is wrong with a stream table. */
+  #shardNames(shard: number, failed: (error: unknown) => void): Set<string> {
+    try {
+      return this.#namesIn(shard, failed)
+    } catch (error) {
+      throw asIoError(error, 'list the streams')
     }
   }
 

@@ -10,7 +10,7 @@ import {
   unescapeName,
 } from '../format/names.js'
 import type { Done, FileHandle, FileSystem } from '../io/file-system.js'
-import { isSystemError } from '../io/system-error.js'
+import { isSystemError, systemError } from '../io/system-error.js'
 
 const NONE: ReadonlySet<string> = new Set()
 
@@ -30,6 +30,8 @@ export class StreamDirectory {
   readonly storeId: Buffer
   readonly shapes: boolean
   readonly files: FileSystem
+  /** A copy of the log alone has no such folder, and needs none. */
+  readonly #wasThere: boolean
   /** Shards in which files were created since the folder was last synced. */
   readonly #dirtyShards = new Set<string>()
   readonly #checkedShards = new Set<string>()
@@ -41,6 +43,15 @@ export class StreamDirectory {
     this.path = path
     this.storeId = storeId
     this.shapes = shapes
+    this.#wasThere = files.stat(path) !== undefined
+  }
+
+  /**
+   * To be asked by readers of a stream without events: when the store was moved or unmounted while it is open, no stream is found any
+   * more, and each would seem to have none. Writers need not, their lock is gone too. Throws ENOENT.
+   */
+  assertStillThere(): void {
+    if (this.#wasThere && this.files.stat(this.path) === undefined) throw systemError('ENOENT', 'lstat', this.path)
   }
 
   /** Refuses a shard that is a link: what it leads to is not part of the store. Looks once at each. Throws ERR_IO. */
@@ -186,7 +197,10 @@ export class StreamDirectory {
   streamsIn(shard: number): Iterable<FoundStream> {
     const folder = join(this.path, shardName(shard))
     const found = new Map<string, FoundStream>()
-    if (!this.#isThere(folder)) return []
+    if (!this.#isThere(folder)) {
+      this.assertStillThere()
+      return []
+    }
     for (const file of this.files.list(folder)) {
       const parsed = parseStreamFileName(file)
       if (parsed?.suffix !== '.seg' || found.has(parsed.escaped)) continue

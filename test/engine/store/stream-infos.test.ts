@@ -1,4 +1,5 @@
 import t from 'tap'
+import { backup } from '../../../engine/backup/backup.js'
 import type { ListedStream } from '../../../engine/index.js'
 import { openReadOnly } from '../../../engine/store/open-store.js'
 import { collect } from '../../contract/contract-support.js'
@@ -141,5 +142,51 @@ t.test(
     )
     t.ok(bytes < 100_000, `${bytes} of 1,200,000 bytes of the long stream were read`)
     await store.close()
+  },
+)
+
+for (const settled of [false, true]) {
+  const where = settled ? 'in files' : 'in the log'
+  t.test(`[N1] under an open store whose folder was moved no stream seems to be empty: events ${where}`, async (t) => {
+    const machine = new TestMachine()
+    let store = await machine.open()
+    for (const i of countUp(5)) await store.append(`s${i}`, numbered(2))
+    if (settled) await store.checkpoint()
+    await store.close()
+    store = await machine.open()
+    const reader = await openReadOnly(machine.environment, '/store', { readOnly: true })
+    machine.environment.files.rename('/store', '/moved')
+    for (const opened of [store, reader]) {
+      await t.rejects(collect(opened.readStream('s1')), { code: 'ERR_IO' })
+      await t.rejects(opened.streamInfo('s2'), { code: 'ERR_IO' })
+      await t.rejects(collect(opened.listStreams()), { code: 'ERR_IO' })
+      await t.rejects(collect(opened.subscribe({ stream: 's3' })), { code: 'ERR_IO' })
+    }
+    await t.rejects(store.append('s4', numbered(1), { expectedVersion: 'noStream' }), { code: 'ERR_IO' })
+    await reader.close()
+    await store.close().catch(() => undefined)
+    machine.environment.files.rename('/moved', '/store')
+    store = await machine.open()
+    t.equal((await collect(store.listStreams())).length, 5)
+    t.match(await store.streamInfo('s4'), { version: 2 })
+    await store.close()
+  })
+}
+
+t.test(
+  '[N1] a copy of the log alone, without the folder of streams, has the streams it has, and no others',
+  async (t) => {
+    const machine = new TestMachine()
+    const store = await machine.open()
+    await store.append('a', numbered(2))
+    await store.close()
+    const { environment } = machine
+    await backup(environment, '/store', '/backup')
+    environment.files.removeDirectory('/backup/streams')
+    const copy = await openReadOnly(environment, '/backup', { readOnly: true })
+    t.match(await collect(copy.listStreams()), [{ stream: 'a', version: 2 }])
+    t.match(await copy.streamInfo('none'), { version: 0 })
+    t.same(await collect(copy.readStream('none')), [])
+    await copy.close()
   },
 )
