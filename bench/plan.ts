@@ -51,6 +51,13 @@ export class Plan {
   }
 }
 
+const STRIDES = [7919, 7907, 7901]
+
+/** How far to go each time to visit so many streams without order, and none twice: a prime that is no divisor of their number. */
+export function strideOver(streams: number): number {
+  return STRIDES.find((prime) => streams % prime !== 0)!
+}
+
 /** Appends events `from` … `from + count − 1` in so many loops, each waiting for its append. */
 export async function appendLoops(
   store: EventStore,

@@ -1,7 +1,7 @@
 /** Opens a store of very many streams, each with one event, then appends to some of them and reads those; says what that takes in memory. */
 import { type FileEventStore, openEventStore } from '../../engine/index.js'
 import { check, latency, type Memory, memoryNow, peakMib, resetPeak } from '../measure.js'
-import { Plan } from '../plan.js'
+import { Plan, strideOver } from '../plan.js'
 
 export interface UsedStreams {
   readonly openMs: number
@@ -16,9 +16,6 @@ export interface UsedStreams {
   readonly p99Us: number
 }
 
-/** Coprime to the numbers of streams that are asked for: visits streams without order, and none twice. */
-const STRIDE = 7919
-
 async function main(directory: string, streams: number, count: number): Promise<void> {
   const plan = new Plan(1)
   const before = memoryNow()
@@ -31,9 +28,10 @@ async function main(directory: string, streams: number, count: number): Promise<
   check(store.stats().events === streams, `${store.stats().events} events instead of ${streams}`)
   resetPeak()
   const durations: number[] = []
+  const stride = strideOver(streams)
   for (let n = 0; n < count; n++) {
     const began = performance.now()
-    await use(store, plan, (n * STRIDE) % streams, streams + n)
+    await use(store, plan, (n * stride) % streams, streams + n)
     durations.push(performance.now() - began)
   }
   const usePeakMib = peakMib()
