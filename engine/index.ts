@@ -13,6 +13,7 @@ import type { VerifyReport } from './recovery/findings.js'
 import { repair, type RepairOptions, type RepairReport } from './recovery/repair.js'
 import { verify, type VerifyOptions } from './recovery/verify.js'
 import { reindex, type ReindexOptions, type ReindexReport } from './store/reindex.js'
+import { checkMaintenance } from './store/maintenance-options.js'
 import { openReadOnly, openStore } from './store/open-store.js'
 import { isReadOnly, type OpenOptions, type ReadOnlyOptions } from './store/options.js'
 import type { ReadOnlyEventStore } from './store/read-only-event-store.js'
@@ -116,7 +117,8 @@ export function openMemoryStore(
  *
  * @throws AnnalsError ERR_NOT_FOUND; the signal's reason; what the system reports when a file cannot be read
  */
-export function verifyStore(directory: string, options: VerifyOptions = {}): Promise<VerifyReport> {
+export async function verifyStore(directory: string, options: VerifyOptions = {}): Promise<VerifyReport> {
+  checkMaintenance('verify', [directory], options)
   return verify(nodeEnvironment(), directory, options)
 }
 
@@ -126,7 +128,8 @@ export function verifyStore(directory: string, options: VerifyOptions = {}): Pro
  *
  * @throws StoreLockedError (ERR_LOCKED); AnnalsError ERR_NOT_FOUND, ERR_FORMAT, ERR_IO, ERR_NO_SPACE
  */
-export function repairStore(directory: string, options: RepairOptions = {}): Promise<RepairReport> {
+export async function repairStore(directory: string, options: RepairOptions = {}): Promise<RepairReport> {
+  checkMaintenance('repair', [directory], options)
   return repair(nodeEnvironment(), directory, options)
 }
 
@@ -139,7 +142,8 @@ export function repairStore(directory: string, options: RepairOptions = {}): Pro
  * @throws StoreLockedError (ERR_LOCKED); CorruptionError (ERR_CORRUPT) for damage: repair the store first; AnnalsError ERR_NOT_FOUND,
  * ERR_NOT_A_STORE, ERR_READ_ONLY (a backup), ERR_FORMAT, ERR_IO, ERR_NO_SPACE; the signal's reason; InvalidArgumentError for bad limits
  */
-export function reindexStore(directory: string, options: ReindexOptions = {}): Promise<ReindexReport> {
+export async function reindexStore(directory: string, options: ReindexOptions = {}): Promise<ReindexReport> {
+  checkMaintenance('reindex', [directory], options)
   return reindex(nodeEnvironment(), directory, options)
 }
 
@@ -152,7 +156,12 @@ export function reindexStore(directory: string, options: ReindexOptions = {}): P
  * damage of the store or the copy; ERR_NOT_FOUND, ERR_NOT_A_STORE, ERR_FORMAT, ERR_LOCKED (another backup into the folder), ERR_IO,
  * ERR_NO_SPACE; the signal's reason
  */
-export function backupStore(directory: string, target: string, options: BackupOptions = {}): Promise<BackupReport> {
+export async function backupStore(
+  directory: string,
+  target: string,
+  options: BackupOptions = {},
+): Promise<BackupReport> {
+  checkMaintenance('copy', [directory, target], options)
   return backup(nodeEnvironment(), directory, target, options)
 }
 
@@ -161,11 +170,12 @@ export function backupStore(directory: string, target: string, options: BackupOp
  *
  * @throws AnnalsError ERR_NOT_A_BACKUP for what is no finished backup, or a folder that is not empty; as `backupStore`
  */
-export function restoreStore(
+export async function restoreStore(
   backupFolder: string,
   directory: string,
   options: BackupOptions = {},
 ): Promise<BackupReport> {
+  checkMaintenance('copy', [backupFolder, directory], options)
   return restore(nodeEnvironment(), backupFolder, directory, options)
 }
 

@@ -40,6 +40,7 @@ import { appendConditions } from './append-conditions.js'
 import { Appender } from './appender.js'
 import { CommitSignal } from './commit-signal.js'
 import { KeyKeeper } from './key-keeper.js'
+import { checkMaintenance } from './maintenance-options.js'
 import { Maintenance } from './maintenance.js'
 import type { StoreParts } from './store-parts.js'
 import { percentiles, type StoreStats } from './stats.js'
@@ -251,8 +252,9 @@ export class FileEventStore implements EventStore {
    * Reads all files of the store and compares them with each other; changes nothing, and appends go on meanwhile.
    * Rejects with the signal's reason, or with what the system reports.
    */
-  verify(options: VerifyOptions = {}): Promise<VerifyReport> {
+  async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#assertOpen()
+    checkMaintenance('verify', [], options)
     const { directory, recovered, settings } = this.#parts
     return verify(this.#environment, directory, {
       limits: settings.limits,

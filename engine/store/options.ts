@@ -83,7 +83,8 @@ export function isReadOnly(options: OpenOptions | ReadOnlyOptions): options is R
   return typeof options === 'object' && (options as ReadOnlyOptions | null)?.readOnly === true
 }
 
-function limitsOf(limits: Partial<Limits>, what: string): Limits {
+/** Throws InvalidArgumentError. */
+export function limitsOf(limits: Partial<Limits>, what: string): Limits {
   checkKeys(limits, new Set(Object.keys(defaultLimits)), what)
   for (const [name, value] of Object.entries(limits)) {
     wholeNumber(value, `limits.${name}`, what, LEAST_LIMIT[name as keyof Limits] ?? 1)

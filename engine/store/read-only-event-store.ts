@@ -15,6 +15,7 @@ import type {
 } from '../types/event-store.js'
 import type { SubscribeOptions, Subscription } from '../types/subscription.js'
 import { FollowedStore } from './followed-store.js'
+import { checkMaintenance } from './maintenance-options.js'
 import type { Settings } from './options.js'
 import type { StoreStats } from './stats.js'
 import { StoreReader } from './store-reader.js'
@@ -120,6 +121,7 @@ export class ReadOnlyEventStore implements EventStore {
    */
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#assertOpen()
+    checkMaintenance('verify', [], options)
     await this.#followed.refresh()
     const openSince = this.#followed.settledPosition
     return verify(this.#environment, this.#directory, { limits: this.#settings.limits, ...options, openSince })
