@@ -173,6 +173,7 @@ export class FileEventStore implements EventStore {
       activity: this.#reader.activity,
       position: () => this.#position,
       lastTimestamp: () => this.#appender.lastTimestamp,
+      assertOpen: () => this.#assertOpen(),
     })
     this.#appender = new Appender({
       conditions: appendConditions(reading, this.#log),
@@ -269,7 +270,10 @@ export class FileEventStore implements EventStore {
     await named('flush', this.#maintenance.writeBehind.flush())
   }
 
-  /** Flushes, syncs the stream segments and writes a checkpoint: the next opening has nothing to catch up with. */
+  /**
+   * Flushes, syncs the stream segments and writes a checkpoint: the next opening has nothing to catch up with. Closing the store breaks it
+   * off: ERR_CLOSED.
+   */
   async checkpoint(): Promise<void> {
     this.#assertOpen()
     await named('write a checkpoint', this.#maintenance.checkpoint())

@@ -40,6 +40,7 @@ export interface MaintenanceParts {
   readonly activity: Readonly<ReadActivity>
   readonly position: () => number
   readonly lastTimestamp: () => number
+  readonly assertOpen: () => void
 }
 
 /**
@@ -315,10 +316,14 @@ export class Maintenance {
     if (this.#checkpointer.owed) await this.#checkpointer.write(() => this.#state(false))
   }
 
-  /** After a failure events may be missing in stream segments that seem to be complete: nothing counts as settled any more. */
+  /**
+   * After a failure events may be missing in stream segments that seem to be complete: nothing counts as settled any more. Nor does it
+   * where closing has broken off the syncs, and the last checkpoint is that of the closing.
+   */
   #assertSound(): void {
-    const { failure } = this.#m.log
-    if (failure !== undefined) throw failure
+    const { log, assertOpen } = this.#m
+    if (log.failure !== undefined) throw log.failure
+    assertOpen()
   }
 
   /** Tells whether everything below the base of a segment is in fsynced stream segments. */

@@ -97,9 +97,13 @@ export class Settler {
     this.#begin().catch((error: unknown) => this.#parts.failed(error))
   }
 
-  /** Runs a pass unless one runs or there is nothing to do; nothing is read so much that it waits. Rejects when a sync fails. */
+  /** Settles what is ready now, if anything is; nothing is read so much that it waits. Rejects when a sync fails. */
   start(): Promise<void> {
-    return this.#urgently(() => this.#begin())
+    return this.#urgently(async () => {
+      // The pass under way does not have what has become ready since it began.
+      await this.#running
+      await this.#begin()
+    })
   }
 
   /** Starts nothing more and waits for the pass under way to stop. */
@@ -109,11 +113,13 @@ export class Settler {
     await this.#running?.catch(() => {})
   }
 
-  /** Settles these streams at once: for closing a store in which few have changed. */
+  /** Settles these streams at once, also for who has stopped it before. Not all of them when it is stopped meanwhile. */
   settleNow(names: Iterable<string>): Promise<void> {
     return this.#urgently(async () => {
+      const isLast = this.#stopped
       // Not beside a pass: each must know that what it counts on is synced when it ends.
       while (this.#running !== undefined) await this.#running.catch(() => {})
+      if (this.#stopped && !isLast) return
       this.#stopped = false
       const work = this.#sync(this.#newPace(), new Set(names)).then(() => undefined)
       this.#running = work.finally(() => {

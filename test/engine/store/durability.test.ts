@@ -4,7 +4,7 @@ import { CrashDisk } from '../../support/crash-disk.js'
 import { openSession } from '../../support/crash-workload.js'
 import { FaultyFileSystem } from '../../support/faulty-file-system.js'
 import type { Timer } from '../../../engine/io/file-system.js'
-import { datas, isLog, numbered, TestMachine } from './test-machine.js'
+import { datas, isLog, numbered, sized, TestMachine } from './test-machine.js'
 
 /** Timers that go off when the test says so. */
 class ManualTimers {
@@ -157,6 +157,46 @@ t.test('[F6] [fault 10] [fault 2] a checkpoint does not point to a segment that 
     t.equal(last.recovery.damage, undefined, durability)
     t.equal((await last.streamInfo('s256')).version, 1)
     await Promise.all([last.close(), appended])
+    await store.close()
+  }
+})
+
+t.test(
+  '[K3] [fault 18] what a checkpoint had not synced when the store was closed does not count as settled',
+  async (t) => {
+    // Too many to be settled while the store is closed.
+    const many = Array.from({ length: 300 }, (_, n) => ({ stream: `s${n}`, events: numbered(1) }))
+    const ends = new Set<unknown>()
+    for (let turns = 0; turns < 400; turns += 20) {
+      const disk = new CrashDisk()
+      const { store } = await openSession(disk, 1)
+      await store.appendMany(many)
+      const checkpoint = store.checkpoint().then(
+        () => 'done',
+        (error: unknown) => (error as { code: unknown }).code,
+      )
+      for (let n = 0; n < turns; n++) await nextTurn()
+      await store.close()
+      ends.add(await checkpoint)
+      const { store: next } = await openSession(disk.crash('minimal', 1), 2)
+      t.match(await next.verify(), { ok: true, events: 300 }, `closed after ${turns} turns`)
+      t.equal((await datas(next.readStream('s299'))).length, 1)
+      await next.close()
+    }
+    t.ok(ends.has('ERR_CLOSED'), 'some were broken off')
+  },
+)
+
+t.test('[F6] one checkpoint settles everything, also beside a pass that began before', async (t) => {
+  for (let turns = 0; turns < 20; turns++) {
+    const machine = new TestMachine()
+    const store = await machine.open({ limits: { logSegmentBytes: 4096 } })
+    for (let n = 0; n < 20; n++) await store.append(`s${n % 3}`, [sized(1000)])
+    const flushed = store.flush()
+    for (let n = 0; n < turns; n++) await nextTurn()
+    await store.checkpoint()
+    t.equal(store.stats().writeBehind.unsettledEvents, 0, `begun after ${turns} turns`)
+    await flushed
     await store.close()
   }
 })

@@ -132,7 +132,7 @@ t.test('[D10] it follows from segment to segment, and forgets what a checkpoint 
   t.equal(at.store.settledPosition, 0)
   t.equal((await datas(at.reader.readStream('s1'))).length, 7)
   t.equal(at.store.reading.catalog.get('s1').tail.length, 7, 'from the log')
-  while (writer.stats().writeBehind.unsettledEvents > 0) await writer.checkpoint()
+  await writer.checkpoint()
   await at.store.refresh()
   t.equal(at.store.reading.unsettled().length, 1, 'the one that grows')
   t.equal((await at.all()).length, 20)
