@@ -42,7 +42,7 @@ export async function finishCopy(
       await new Promise((resolve) => setImmediate(resolve))
     }
   }
-  await adopt(files, origin, directory, lock)
+  await adopt(files, origin, log, directory, lock)
   const { previous, sequence, position, lastTimestamp, keyedFrom, shapes, report } = recover(
     environment,
     directory,
@@ -71,12 +71,15 @@ export async function finishCopy(
 async function adopt(
   files: FileSystem,
   { source, storeId, position }: { readonly source: string; readonly storeId: Buffer; readonly position: number },
+  log: LogDirectory,
   directory: string,
   lock: WriterLock,
 ): Promise<void> {
   const theirs = checkpointIn(files, source, storeId)
   const own = checkpointIn(files, directory, storeId)
   if (theirs === undefined || theirs.redo.position > position) return
+  // It may name the segment that begins where the copy ends: that one is not in it.
+  if (log.find(theirs.redo) < 0) return
   if (own !== undefined && own.redo.position >= theirs.redo.position) return
   const adopted = encodeCheckpoint(storeId, { ...theirs, epoch: lock.epoch, clean: false, settledPosition: 0 })
   await completion((done) => replaceFile(files, directory, CHECKPOINT_FILE, adopted, done))

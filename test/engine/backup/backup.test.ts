@@ -83,6 +83,21 @@ t.test('an empty store, and one that was never closed', async (t) => {
   await assertWhole(t, environment, COPY)
 })
 
+t.test('[fault 55] one whose newest log segment holds nothing yet, as after recovery', async (t) => {
+  const machine = new TestMachine()
+  const first = await machine.open()
+  await first.append('a', numbered(3))
+  machine.kill()
+  const second = await machine.open()
+  for (let n = 0; n < 50; n++) await new Promise(setImmediate)
+  t.equal(machine.find('.log').length, 2)
+  t.match(await backup(machine.environment, '/store', '/copy'), { events: 3, segments: 1 })
+  await second.append('a', numbered(1, 3))
+  await second.close()
+  t.match(await backup(machine.environment, '/store', '/copy'), { events: 4, segments: 2 })
+  await assertWhole(t, machine.environment, '/copy', '/store')
+})
+
 t.test('[M4] beside a writer: whole commits, a beginning of the log, never behind an earlier backup', async (t) => {
   const machine = new TestMachine()
   const writer = await machine.open(OPTIONS)
