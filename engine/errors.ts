@@ -205,6 +205,15 @@ export function asIoError(error: unknown, what: string): Error {
   return new AnnalsError(kind, `Cannot ${what}: the system reported ${code}${where}`, { cause: error })
 }
 
+/** Names what was under way in what the system reports. */
+export async function named<Result>(what: string, work: Promise<Result>): Promise<Result> {
+  try {
+    return await work
+  } catch (error) {
+    throw asIoError(error, what)
+  }
+}
+
 /** ERR_FORMAT: the file is of a version this annals does not read. It is left as it is. */
 export function newerVersion(file: string, readVersion: number, writeVersion: number): AnnalsError {
   return new AnnalsError(

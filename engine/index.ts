@@ -4,6 +4,7 @@
  * @module
  */
 import { backup, type BackupOptions, type BackupReport, restore } from './backup/backup.js'
+import { named } from './errors.js'
 import { type FileInspection, inspectFile as inspect } from './inspect/inspect-file.js'
 import { listSegments as list, type SegmentFile } from './inspect/list-segments.js'
 import { memoryEnvironment } from './io/memory-environment.js'
@@ -130,7 +131,7 @@ export async function verifyStore(directory: string, options: VerifyOptions = {}
  */
 export async function repairStore(directory: string, options: RepairOptions = {}): Promise<RepairReport> {
   checkMaintenance('repair', [directory], options)
-  return repair(nodeEnvironment(), directory, options)
+  return named('repair the store', repair(nodeEnvironment(), directory, options))
 }
 
 /**
@@ -144,7 +145,7 @@ export async function repairStore(directory: string, options: RepairOptions = {}
  */
 export async function reindexStore(directory: string, options: ReindexOptions = {}): Promise<ReindexReport> {
   checkMaintenance('reindex', [directory], options)
-  return reindex(nodeEnvironment(), directory, options)
+  return named('reindex the store', reindex(nodeEnvironment(), directory, options))
 }
 
 /**
@@ -162,7 +163,7 @@ export async function backupStore(
   options: BackupOptions = {},
 ): Promise<BackupReport> {
   checkMaintenance('copy', [directory, target], options)
-  return backup(nodeEnvironment(), directory, target, options)
+  return named('back up the store', backup(nodeEnvironment(), directory, target, options))
 }
 
 /**
@@ -176,7 +177,7 @@ export async function restoreStore(
   options: BackupOptions = {},
 ): Promise<BackupReport> {
   checkMaintenance('copy', [backupFolder, directory], options)
-  return restore(nodeEnvironment(), backupFolder, directory, options)
+  return named('restore the backup', restore(nodeEnvironment(), backupFolder, directory, options))
 }
 
 /**

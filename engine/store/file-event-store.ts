@@ -5,7 +5,7 @@ import { LogIndexes, resumeLogIndex } from '../commit-log/log-index.js'
 import { LogSegmentFile } from '../commit-log/log-segment-file.js'
 import { WatermarkWriter } from '../commit-log/watermark-file.js'
 import { failureOfWrite } from '../commit-log/write-failure.js'
-import { AnnalsError, asIoError, quote } from '../errors.js'
+import { AnnalsError, named, quote } from '../errors.js'
 import { EventDecoder, eventTimestamp } from '../format/event-record.js'
 import type { StreamKey } from '../format/names.js'
 import { ValueDecoder } from '../format/value-decoder.js'
@@ -367,14 +367,5 @@ export class FileEventStore implements EventStore {
     const { recovered, storeId } = this.#parts
     const index = resumeLogIndex(files, recovered.directory, this.#handles, segment, storeId, limits, end)
     return LogSegmentFile.resume(files, segment.path, segment.base, segment.epoch, recovered.sequence, end, index)
-  }
-}
-
-/** Names what was under way in what the system reports. */
-async function named(what: string, work: Promise<void>): Promise<void> {
-  try {
-    await work
-  } catch (error) {
-    throw asIoError(error, what)
   }
 }

@@ -66,3 +66,12 @@ t.test('what is no path is refused, and no error of the system comes through', a
     }
   }
 })
+
+t.test('what the system refuses maintenance has a code of annals', async (t) => {
+  const folder = t.testdir({ file: '' })
+  await (await openEventStore(`${folder}/store`)).close()
+  await backupStore(`${folder}/store`, `${folder}/backup`)
+  const refused = { code: 'ERR_IO', cause: { code: /EEXIST|ENOTDIR/ } }
+  await t.rejects(backupStore(`${folder}/store`, `${folder}/file`), refused)
+  await t.rejects(restoreStore(`${folder}/backup`, `${folder}/file/in`), refused)
+})
