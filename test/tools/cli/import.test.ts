@@ -1,6 +1,8 @@
-import { spawn } from 'node:child_process'
-import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { openEventStore, type StoredEvent, verifyStore } from '../../../engine/index.js'
 import { readFlights } from '../../../examples/flights/flights.js'
@@ -427,6 +429,38 @@ t.test('Ctrl-C in the middle closes the store, and it can be run again', async (
   await using store = await openEventStore(data)
   t.equal(store.recovery.clean, true)
   t.equal(store.stats().events, 500)
+})
+
+/** Windows has no named pipes of this kind. */
+const makePipe = (path: string): boolean => spawnSync('mkfifo', [path]).status === 0
+
+t.test('Ctrl-C ends an import from a named pipe whose writer says nothing more', async (t) => {
+  const cwd = temporaryFolder(t)
+  const pipe = join(cwd, 'pipe')
+  if (!makePipe(pipe)) return
+  const child = spawn(process.execPath, [BINARY, 'import', join(cwd, 'data'), pipe], { env: cleanEnvironment() })
+  const ended = once(child, 'close')
+  const writer = openSync(pipe, 'w') // waits for the reader
+  t.teardown(() => closeSync(writer))
+  writeSync(writer, lines({ stream: 's', type: 'T', data: 1 }))
+  await setTimeout(500)
+  child.kill('SIGINT')
+  const late = setTimeout(10_000, ['late'], { ref: false })
+  const result = await Promise.race([ended, late])
+  child.kill('SIGKILL')
+  t.same(result, [130, null])
+})
+
+t.test('an import from a named pipe reads it to its end', async (t) => {
+  const cwd = temporaryFolder(t)
+  const pipe = join(cwd, 'pipe')
+  if (!makePipe(pipe)) return
+  const source = join(cwd, 'source')
+  writeFileSync(source, Array.from({ length: 5000 }, (_, n) => lines({ stream: 's', type: 'T', data: n })).join(''))
+  const writer = spawn('sh', ['-c', 'cat "$0" > "$1"', source, pipe])
+  const { stdout } = annals(['import', 'data', pipe], { cwd })
+  t.match(stdout, /^imported: 5,000 events/)
+  writer.kill()
 })
 
 t.test('[L1] real input: the history of this repository, and 20,000 flights', async (t) => {

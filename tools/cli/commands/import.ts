@@ -1,5 +1,8 @@
-import { type FileHandle, open } from 'node:fs/promises'
+import { open as openDescriptor } from 'node:fs'
+import { open, stat } from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { addAbortSignal, type Readable } from 'node:stream'
+import { promisify } from 'node:util'
 import { openEventStore } from '../../../engine/index.js'
 import { Collector } from '../../transfer/collector.js'
 import { Importer, type ImportReport } from '../../transfer/importer.js'
@@ -109,7 +112,7 @@ async function run(args: ParsedArguments, terminal: Terminal): Promise<ExitCode>
     return report.bad === 0 ? EXIT.fine : EXIT.findings
   } finally {
     collector?.close()
-    await input.handle?.close()
+    await input.close()
   }
 }
 
@@ -166,9 +169,9 @@ async function printVerdict(report: ImportReport, args: ParsedArguments, { out, 
 
 interface Input {
   readonly stream: Readable
-  readonly handle: FileHandle | undefined
   /** Bytes; undefined where nobody knows. */
   readonly size: number | undefined
+  close(): Promise<void>
 }
 
 async function inputOf(file: string | undefined, { input, err, signal }: Terminal): Promise<Input> {
@@ -176,13 +179,18 @@ async function inputOf(file: string | undefined, { input, err, signal }: Termina
   if (file === undefined || file === '-') {
     if (input.isTTY) err.line('Reading events from the terminal, a line each; Ctrl-D ends.')
     await err.flush()
-    return { stream: addAbortSignal(signal, input), handle: undefined, size: undefined }
+    return { stream: addAbortSignal(signal, input), size: undefined, close: async () => {} }
+  }
+  if ((await stat(file)).isFIFO()) {
+    // As a file it would be read by a thread that waits for its writer, and the process could not end before.
+    const stream = new Socket({ fd: await promisify(openDescriptor)(file, 'r'), readable: true, writable: false })
+    return { stream: addAbortSignal(signal, stream), size: undefined, close: async () => void stream.destroy() }
   }
   const handle = await open(file)
   const stats = await handle.stat()
   const size = stats.isFile() ? stats.size : undefined
   const stream = handle.createReadStream({ highWaterMark: READ_BYTES, autoClose: false })
-  return { stream: addAbortSignal(signal, stream), handle, size }
+  return { stream: addAbortSignal(signal, stream), size, close: () => handle.close() }
 }
 
 async function* counted(stream: Readable, read: (bytes: number) => void): AsyncGenerator<Buffer> {
