@@ -84,11 +84,19 @@ async function append(store: FileEventStore, stream: string, count: number, firs
   await turn()
 }
 
-t.test('[R13] what is appended is read by the next read, in streams that were there and that were not', async (t) => {
+/** A store with so many events in the stream `a`, its writer, and who follows it. */
+async function followed(
+  count: number,
+  options?: OpenOptions,
+): Promise<{ readonly machine: TestMachine; readonly writer: FileEventStore; readonly at: Follower }> {
   const machine = new TestMachine()
-  const writer = await machine.open()
-  await append(writer, 'a', 3)
-  const at = await Follower.of(machine)
+  const writer = await machine.open(options)
+  await append(writer, 'a', count)
+  return { machine, writer, at: await Follower.of(machine) }
+}
+
+t.test('[R13] what is appended is read by the next read, in streams that were there and that were not', async (t) => {
+  const { writer, at } = await followed(3)
   t.equal(at.store.position, 3, 'an opening goes on to what is committed')
   t.same(await datas(at.reader.readStream('a')), [0, 1, 2])
   await append(writer, 'a', 2, 3)
@@ -102,10 +110,7 @@ t.test('[R13] what is appended is read by the next read, in streams that were th
 })
 
 t.test('without a read it looks when the system tells of a write, and now and then', async (t) => {
-  const machine = new TestMachine()
-  const writer = await machine.open()
-  await append(writer, 'a', 1)
-  const at = await Follower.of(machine)
+  const { writer, at } = await followed(1)
   await append(writer, 'a', 1, 1)
   await at.tell()
   t.equal(at.store.position, 2)
@@ -119,10 +124,7 @@ t.test('without a read it looks when the system tells of a write, and now and th
 })
 
 t.test('[D10] it follows from segment to segment, and forgets what a checkpoint says to be settled', async (t) => {
-  const machine = new TestMachine()
-  const writer = await machine.open(SMALL)
-  await append(writer, 'a', 1)
-  const at = await Follower.of(machine)
+  const { writer, at } = await followed(1, SMALL)
   for (let n = 1; n < 20; n++) await writer.append(`s${n % 3}`, [sized(1000)])
   await turn()
   await at.store.refresh()
@@ -186,10 +188,7 @@ t.test('[M4] a group that is half written is not shown; the next writer decides 
 })
 
 t.test('[F4] when its writer is gone it shows what it has, and goes on with the next', async (t) => {
-  const machine = new TestMachine()
-  const first = await machine.open()
-  await append(first, 'a', 3)
-  const at = await Follower.of(machine)
+  const { machine, at } = await followed(3)
   machine.kill()
   at.fire()
   t.same(await at.all(), [0, 1, 2])
@@ -204,10 +203,7 @@ t.test('[F4] when its writer is gone it shows what it has, and goes on with the 
 })
 
 t.test('[U3] damage behind what was followed is told, and what is before it can still be read', async (t) => {
-  const machine = new TestMachine()
-  const writer = await machine.open()
-  await append(writer, 'a', 3)
-  const at = await Follower.of(machine)
+  const { machine, writer, at } = await followed(3)
   await datas(at.reader.readStream('a'))
   const [log] = machine.find('.log') as [string]
   const { length } = machine.contents(log).subarray(0, machine.contents(log).findLastIndex((byte) => byte !== 0) + 1)
@@ -230,10 +226,7 @@ t.test('[U3] damage behind what was followed is told, and what is before it can 
 })
 
 t.test('who waits is woken by damage', async (t) => {
-  const machine = new TestMachine()
-  const writer = await machine.open()
-  await append(writer, 'a', 3)
-  const at = await Follower.of(machine)
+  const { machine, writer, at } = await followed(3)
   const [log] = machine.find('.log') as [string]
   const length = machine.contents(log).findLastIndex((byte) => byte !== 0) + 1
   const next = at.reader.subscribe({ fromPosition: 'end' }).next()
@@ -248,10 +241,7 @@ t.test('who waits is woken by damage', async (t) => {
 })
 
 t.test('what the disk refuses is told, and tried again', async (t) => {
-  const machine = new TestMachine()
-  const writer = await machine.open()
-  await append(writer, 'a', 3)
-  const at = await Follower.of(machine)
+  const { writer, at } = await followed(3)
   await append(writer, 'a', 1, 3)
   at.store.handles.close()
   at.files.setFaults({ only: isRead, failAt: 1, sticky: true, code: 'EIO' })
