@@ -116,8 +116,8 @@ export class IndexCache {
 
   #rebuilt(path: string, key: StreamKey, base: number): readonly IndexEntry[] {
     const builder = new IndexBuilder(this.#interval)
-    if (this.#scan(builder, path, key, base, sizeOfFull(this.#handles, this.#directory.storeId, path, key, base)))
-      builder.finish()
+    const end = sizeOfFull(this.#handles, this.#directory.storeId, path, key, base)
+    if (this.#scan(builder, path, key, base, end)) builder.finish()
     return builder.entries
   }
 
