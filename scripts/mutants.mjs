@@ -231,6 +231,20 @@ const MUTANTS = [
     suites: ['engine/store/write-behind'],
   },
   {
+    name: 'a checkpoint that closing has overtaken counts as settled what was not synced',
+    file: 'engine/store/maintenance.ts',
+    from: 'throw log.failure\n    assertOpen()',
+    to: 'throw log.failure',
+    suites: ['engine/store/durability'],
+  },
+  {
+    name: 'a backup takes over a checkpoint that names a segment it has not copied',
+    file: 'engine/backup/finish-copy.ts',
+    from: 'if (log.find(theirs.redo) < 0) return',
+    to: '',
+    suites: ['engine/backup/backup'],
+  },
+  {
     name: 'verify compares no more doubtful windows than it holds at a time',
     file: 'engine/recovery/verify.ts',
     from: 'for (let from = 0; from < doubtful.length; from += EXACT_WINDOWS) {',
