@@ -116,11 +116,11 @@ export function openMemoryStore(
  * Reads all files of a store and compares them with each other. Writes nothing and takes no lock: the store may be open, in
  * this process or another; `store.verify()` knows more of one that is open here.
  *
- * @throws AnnalsError ERR_NOT_FOUND; the signal's reason; what the system reports when a file cannot be read
+ * @throws AnnalsError ERR_NOT_FOUND, ERR_IO when a file cannot be read; the signal's reason
  */
 export async function verifyStore(directory: string, options: VerifyOptions = {}): Promise<VerifyReport> {
   checkMaintenance('verify', [directory], options)
-  return verify(nodeEnvironment(), directory, options)
+  return named('verify the store', verify(nodeEnvironment(), directory, options))
 }
 
 /**

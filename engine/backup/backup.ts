@@ -1,5 +1,5 @@
 import { join } from 'node:path'
-import { AnnalsError, CorruptionError, InvalidArgumentError, quote } from '../errors.js'
+import { AnnalsError, CorruptionError, quote } from '../errors.js'
 import type { Environment } from '../io/file-system.js'
 import { completion } from '../io/transfer.js'
 import { acquireWriterLock } from '../lock/acquire-writer-lock.js'
@@ -46,7 +46,6 @@ export async function backup(
   options: BackupOptions = {},
 ): Promise<BackupReport> {
   const started = environment.elapsed()
-  assertPath(target)
   const reader = await openReadOnly(environment, source, { readOnly: true, networkFileSystem: 'allow' })
   try {
     await reader.refresh()
@@ -72,7 +71,6 @@ export async function restore(
   options: BackupOptions = {},
 ): Promise<BackupReport> {
   const started = environment.elapsed()
-  assertPath(target)
   const { files } = environment
   if (files.stat(source)?.kind !== 'directory') {
     throw new AnnalsError('ERR_NOT_FOUND', `Cannot restore ${quote(source)}: there is no such folder`)
@@ -240,12 +238,6 @@ class Copy {
     const { files } = this.#environment
     files.remove(join(directory, 'backup'))
     await completion((done) => files.syncDirectory(directory, done))
-  }
-}
-
-function assertPath(path: string): void {
-  if (typeof path !== 'string' || path.length === 0 || path.includes('\0')) {
-    throw new InvalidArgumentError('Cannot copy a store: the directory is no path')
   }
 }
 

@@ -33,6 +33,8 @@ interface LogPiece {
   readonly window: Window
 }
 
+const NOTHING: LogPiece = { from: 0, window: windowOf(Buffer.alloc(0)) }
+
 /**
  * The part of redo that is done stream by stream, when a stream is first used: what earlier sessions wrote to its files
  * without a sync is checked against the stream tables, and what did not survive is taken from the log again. So
@@ -121,7 +123,7 @@ export class Unsettled {
       })
     }
     try {
-      let piece = { from: 0, window: windowOf(Buffer.alloc(0)) }
+      let piece = NOTHING
       for (let i = state.version - firstOffset; i < bytes.length; i++) {
         piece = this.#check(segment, bytes, i, key, firstOffset + i, piece)
         if (state.tail.length === 0 && state.last !== undefined) state.last.unfinished = true

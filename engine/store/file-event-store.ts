@@ -251,17 +251,14 @@ export class FileEventStore implements EventStore {
 
   /**
    * Reads all files of the store and compares them with each other; changes nothing, and appends go on meanwhile.
-   * Rejects with the signal's reason, or with what the system reports.
+   * Rejects with the signal's reason, or with ERR_IO when a file cannot be read.
    */
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#assertOpen()
     checkMaintenance('verify', [], options)
     const { directory, recovered, settings } = this.#parts
-    return verify(this.#environment, directory, {
-      limits: settings.limits,
-      ...options,
-      openSince: recovered.position,
-    })
+    const known = { limits: settings.limits, ...options, openSince: recovered.position }
+    return named('verify the store', verify(this.#environment, directory, known))
   }
 
   /** Writes everything committed to its stream segment now. */

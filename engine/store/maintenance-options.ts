@@ -1,5 +1,5 @@
 import type { Limits } from '../limits.js'
-import { checkKeys, refuse, wholeNumber } from './option-checks.js'
+import { checkKeys, checkPath, refuse, wholeNumber } from './option-checks.js'
 import { limitsOf } from './options.js'
 import { checkSignal } from './read-options.js'
 
@@ -19,11 +19,7 @@ const KNOWN = {
  */
 export function checkMaintenance(kind: keyof typeof KNOWN, paths: readonly unknown[], options: unknown): void {
   const what = `${kind} the store`
-  for (const path of paths) {
-    if (typeof path !== 'string' || path.length === 0 || path.includes('\0')) {
-      refuse(`Cannot ${what}: the directory is no path`)
-    }
-  }
+  for (const path of paths) checkPath(path, what)
   checkKeys(options, KNOWN[kind], what)
   const { limits, maxFindings, onProgress, signal, ...switches } = options as Record<string, unknown>
   checkSignal(signal, what)

@@ -1,5 +1,5 @@
 import { dirname, join, resolve } from 'node:path'
-import { AnnalsError, InvalidArgumentError, quote } from '../errors.js'
+import { AnnalsError, quote } from '../errors.js'
 import type { Environment, FileSystem } from '../io/file-system.js'
 import { isSystemError } from '../io/system-error.js'
 import { acquireWriterLock } from '../lock/acquire-writer-lock.js'
@@ -19,13 +19,14 @@ import {
   writeHome,
 } from './home-file.js'
 import { type OpenOptions, type ReadOnlyOptions, type Settings, settingsOf } from './options.js'
+import { checkPath } from './option-checks.js'
 import { ReadOnlyEventStore } from './read-only-event-store.js'
 
 /** Opens a store in any environment: the file engine and the memory engine differ in nothing else. */
 export async function openStore(environment: Environment, path: string, options: OpenOptions): Promise<FileEventStore> {
   const settings = settingsOf(options)
   const started = environment.elapsed()
-  assertPath(path)
+  checkPath(path, 'open a store')
   try {
     const directory = await findDirectory(environment, path, settings.create)
     refuseBackup(environment.files, directory, 'write')
@@ -51,7 +52,7 @@ export async function openReadOnly(
   options: ReadOnlyOptions,
 ): Promise<ReadOnlyEventStore> {
   const settings = settingsOf(options)
-  assertPath(path)
+  checkPath(path, 'open a store')
   try {
     const directory = await findDirectory(environment, path, false)
     refuseBackup(environment.files, directory, 'read')
@@ -60,12 +61,6 @@ export async function openReadOnly(
     return await ReadOnlyEventStore.open(environment, settings, directory, home.storeId)
   } catch (error) {
     throw asOpenError(error, path)
-  }
-}
-
-function assertPath(path: string): void {
-  if (typeof path !== 'string' || path.length === 0 || path.includes('\0')) {
-    throw new InvalidArgumentError('Cannot open a store: the directory is no path')
   }
 }
 

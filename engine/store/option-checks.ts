@@ -7,6 +7,13 @@ export function refuse(message: string): never {
   throw new InvalidArgumentError(message)
 }
 
+/** Throws InvalidArgumentError (ERR_INVALID_ARGUMENT). */
+export function checkPath(path: unknown, what: string): void {
+  if (typeof path !== 'string' || path.length === 0 || path.includes('\0')) {
+    refuse(`Cannot ${what}: the directory is no path`)
+  }
+}
+
 /** Refuses what is no object or has a key that nobody knows: a typing error must not be taken for a default. */
 export function checkKeys(options: unknown, known: ReadonlySet<string>, what: string): void {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) {

@@ -1,4 +1,4 @@
-import { AnnalsError, type CorruptionError, quote } from '../errors.js'
+import { AnnalsError, type CorruptionError, named, quote } from '../errors.js'
 import type { Environment } from '../io/file-system.js'
 import type { VerifyReport } from '../recovery/findings.js'
 import { verify, type VerifyOptions } from '../recovery/verify.js'
@@ -116,15 +116,16 @@ export class ReadOnlyEventStore implements EventStore {
   }
 
   /**
-   * Reads all files of the store and compares them with each other, beside the writer. Rejects with the signal's reason, or with what
-   * the system reports.
+   * Reads all files of the store and compares them with each other, beside the writer. Rejects with the signal's reason, or with ERR_IO when
+   * a file cannot be read.
    */
   async verify(options: VerifyOptions = {}): Promise<VerifyReport> {
     this.#assertOpen()
     checkMaintenance('verify', [], options)
     await this.#followed.refresh()
     const openSince = this.#followed.settledPosition
-    return verify(this.#environment, this.#directory, { limits: this.#settings.limits, ...options, openSince })
+    const known = { limits: this.#settings.limits, ...options, openSince }
+    return named('verify the store', verify(this.#environment, this.#directory, known))
   }
 
   stats(): Pick<StoreStats, 'events' | 'cachedStreams' | 'streams' | 'openFiles'> {

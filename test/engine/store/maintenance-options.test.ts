@@ -9,6 +9,9 @@ import {
   type VerifyOptions,
 } from '../../../engine/index.js'
 
+import { openReadOnly } from '../../../engine/store/open-store.js'
+import { numbered, TestMachine } from './test-machine.js'
+
 const refusal = { name: 'InvalidArgumentError', code: 'ERR_INVALID_ARGUMENT' }
 
 /** What no compiler refuses in a program without types. */
@@ -74,4 +77,20 @@ t.test('what the system refuses maintenance has a code of annals', async (t) => 
   const refused = { code: 'ERR_IO', cause: { code: /EEXIST|ENOTDIR/ } }
   await t.rejects(backupStore(`${folder}/store`, `${folder}/file`), refused)
   await t.rejects(restoreStore(`${folder}/backup`, `${folder}/file/in`), refused)
+  await t.rejects(verifyStore(`${folder}/file/in`), refused)
+})
+
+t.test('[fault 27] what the system refuses verify has a code of annals, beside the writer and in it', async (t) => {
+  const machine = new TestMachine()
+  const store = await machine.open()
+  await store.append('a', numbered(2))
+  const reader = await openReadOnly({ ...machine.environment, files: machine.files }, '/store', { readOnly: true })
+  for (const opened of [store, reader]) {
+    machine.files.setFaults({ failAt: 1, sticky: true, code: 'EIO', only: ({ kind }) => kind === 'list' })
+    await t.rejects(opened.verify(), { code: 'ERR_IO', cause: { code: 'EIO' } })
+    machine.files.setFaults()
+    t.match(await opened.verify(), { ok: true })
+  }
+  await reader.close()
+  await store.close()
 })
