@@ -6,7 +6,6 @@ import { isSystemError, systemError } from './system-error.js'
 /** The calls of node:fs that annals uses. */
 export type NodeCalls = Pick<
   typeof fs,
-  | 'close'
   | 'closeSync'
   | 'fdatasync'
   | 'fstatSync'
@@ -14,7 +13,6 @@ export type NodeCalls = Pick<
   | 'ftruncateSync'
   | 'lstatSync'
   | 'mkdirSync'
-  | 'open'
   | 'openSync'
   | 'read'
   | 'readdirSync'
@@ -130,14 +128,21 @@ class NodeFileSystem implements FileSystem {
       return
     }
     const calls = this.#calls
-    calls.open(path, fs.constants.O_RDONLY | DIRECTORY, (openError, fd) => {
-      if (openError !== null) return done(openError)
-      calls.fsync(fd, (syncError) => {
-        calls.close(fd, (closeError) => {
-          const error = syncError ?? closeError ?? null
-          done(error === null ? null : withPath(error, path))
-        })
-      })
+    let fd: number
+    try {
+      fd = calls.openSync(path, fs.constants.O_RDONLY | DIRECTORY)
+    } catch (error) {
+      setImmediate(done, error as NodeJS.ErrnoException)
+      return
+    }
+    // Only the sync is worth the way to another thread and back.
+    calls.fsync(fd, (syncError) => {
+      try {
+        calls.closeSync(fd)
+      } catch (closeError) {
+        return done(withPath(syncError ?? closeError, path))
+      }
+      done(syncError === null ? null : withPath(syncError, path))
     })
   }
 

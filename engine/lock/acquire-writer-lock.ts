@@ -231,9 +231,11 @@ class Acquisition {
       throw error
     }
     try {
-      await completion((done) => claim.file.sync(done)).finally(() => claim.file.close())
-      await completion((done) => files.syncDirectory(this.#epochs.path, done))
-      await completion((done) => files.syncDirectory(this.#directory, done)) // `epoch` itself may be new
+      await allDone([
+        completion((done) => claim.file.sync(done)).finally(() => claim.file.close()),
+        completion((done) => files.syncDirectory(this.#epochs.path, done)),
+        completion((done) => files.syncDirectory(this.#directory, done)), // `epoch` itself may be new
+      ])
       writer.check()
     } catch (error) {
       await writer.release()
@@ -252,6 +254,12 @@ class Acquisition {
     }
     return new StoreLockedError(this.#directory, holder, cause === undefined ? undefined : { cause })
   }
+}
+
+/** Waits for all, so that nothing is under way any more, and then rejects with the first that failed. */
+async function allDone(promises: readonly Promise<void>[]): Promise<void> {
+  await Promise.allSettled(promises)
+  await Promise.all(promises)
 }
 
 /** Waits by the clock of the environment. Its timers let the process end, which must not happen in mid-opening. */

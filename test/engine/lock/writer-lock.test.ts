@@ -131,6 +131,42 @@ t.test('[F4] [fault 16] the epoch is durable before the lock is given', async (t
   t.same(calls, [`writeSync ${epochPath(1)}`], 'and once more to say that it is over')
 })
 
+t.test('[F4] [fault 16] [fault 25] the lock is given, or refused, when the last of its syncs has ended', async (t) => {
+  for (const failing of [undefined, `${STORE}/epoch`, STORE]) {
+    const machine = new Machine()
+    const waiting = new Map<string, () => void>()
+    const files = new Proxy(machine.files, {
+      get(object, name) {
+        const value: unknown = Reflect.get(object, name, object)
+        if (typeof value !== 'function') return value
+        if (name !== 'syncDirectory') return (...args: unknown[]): unknown => value.apply(object, args)
+        return (path: string, done: (error: Error | null) => void) =>
+          waiting.set(path, () => done(path === failing ? systemError('EIO', 'fsync') : null))
+      },
+    })
+    let ended: unknown
+    const opening = open(machine.process(1, { files })).then(
+      (lock) => {
+        ended = 'given'
+        return lock.release()
+      },
+      (error: unknown) => {
+        ended = error
+      },
+    )
+    await sleep(1)
+    t.same([...waiting.keys()], [`${STORE}/epoch`, STORE], 'all are under way at once')
+    for (const [path, end] of waiting) {
+      t.equal(ended, undefined, `it waits for ${path}`)
+      end()
+      await sleep(1)
+    }
+    await opening
+    if (failing === undefined) t.equal(ended, 'given')
+    else t.match(ended, { code: 'ERR_IO', cause: { code: 'EIO' } })
+  }
+})
+
 t.test('[F4] old epoch files are removed, the newest sixteen stay', async (t) => {
   const machine = new Machine()
   for (let i = 0; i < 20; i++) await (await open(machine.process(1))).release()
