@@ -11,7 +11,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { crc32cMethod } from '../engine/format/crc32c.js'
 import type { DataSetName } from './data-sets.js'
-import { benchFolder } from './folders.js'
+import { benchFolder, removedLately } from './folders.js'
 import { summarise } from './profile.js'
 import { reached, table } from './table.js'
 import type { Result } from './workload.js'
@@ -50,6 +50,8 @@ async function main(): Promise<void> {
       process.exit(1)
     })
   }
+  const slow = values.quick ? undefined : removedLately(folder)
+  if (slow !== undefined) console.error(slow)
   try {
     await runAll(names, folder, values)
   } finally {

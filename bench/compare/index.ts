@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { benchFolder } from '../folders.js'
+import { benchFolder, removedLately } from '../folders.js'
 import { contestants } from './engines/index.js'
 import { dropSchemas } from './engines/postgres.js'
 import { picture } from './picture.js'
@@ -55,6 +55,8 @@ async function main(): Promise<void> {
       process.exit(1)
     })
   }
+  const slow = values.quick ? undefined : removedLately(folder)
+  if (slow !== undefined) console.error(slow)
   try {
     const failed = await runAll(chosen, new Runner({ folder, info, only, say: (line) => console.error(line) }), out)
     if (failed > 0) {

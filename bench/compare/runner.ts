@@ -1,11 +1,12 @@
 /**
  * Runs rows. Of each row, every round runs all contestants one after the other, every other round in the opposite order, each in a process of
- * its own: what is compared was measured within minutes. Nothing is removed before its row has ended but what would fill the disk.
+ * its own: what is compared was measured within minutes. What would fill the disk is emptied, and nothing is removed.
  */
 import { fork } from 'node:child_process'
 import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { emptyFiles } from '../folders.js'
 import type { Contestant } from './engine.js'
 import { contestant } from './engines/index.js'
 import { dropPageCache } from './page-cache.js'
@@ -68,6 +69,7 @@ export class Runner {
   async #measure(row: Row, tally: Tally): Promise<void> {
     const { quick } = this.#options.info
     let written: string | undefined
+    let isKept = false
     try {
       const { family } = tally.contestant
       const reason = tally.contestant.kind === 'store' ? await tally.contestant.cannot?.(row.streams) : undefined
@@ -79,6 +81,7 @@ export class Runner {
       // The first to write a data set leaves it for the rows that read.
       const kept = row.produces === undefined ? undefined : this.#path(family, row.produces)
       const keeps = kept !== undefined && tally.contestant.kind === 'store' && !existsSync(kept)
+      isKept = keeps
       const directory = keeps ? kept : join(this.#options.folder, `process-${this.#processes}`)
       written = directory
       if (row.copies === true) cpSync(dataSet, directory, { recursive: true })
@@ -110,7 +113,8 @@ export class Runner {
       tally.failed = error instanceof Error ? error.message : String(error)
     } finally {
       // What a failed measure wrote is nothing to read from.
-      if (written !== undefined) rmSync(written, { recursive: true, force: true })
+      if (written !== undefined && isKept) rmSync(written, { recursive: true, force: true })
+      else if (written !== undefined) emptyFiles(written)
     }
   }
 

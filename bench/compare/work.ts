@@ -1,7 +1,7 @@
 /** What rows have in common: appending, measuring, checking. */
 import { setImmediate } from 'node:timers/promises'
 import { orderEvent } from '../events.js'
-import { check, peakMib, resetPeak } from '../measure.js'
+import { check, collectYoung, peakMib, resetPeak } from '../measure.js'
 import type { Plan } from '../plan.js'
 import type { OrderRecord } from '../raw/raw-records.js'
 import type { ComparedEngine, ComparedStore } from './engine.js'
@@ -37,8 +37,7 @@ export interface Spent {
 
 /** Time, processor time and memory of some work on so many events. */
 export async function spent(events: number, work: () => Promise<void> | void): Promise<Spent> {
-  // What came before is not charged.
-  globalThis.gc?.()
+  collectYoung()
   await setImmediate()
   resetPeak()
   const cpu = process.cpuUsage()

@@ -14,7 +14,7 @@ import type { Context, Result, Workload } from '../workload.js'
 export const append1: Workload = {
   async run({ folder, quick }: Context) {
     const plan = new Plan(1)
-    const [rounds, perRound] = quick ? [1, 20] : [9, 800]
+    const [rounds, perRound] = quick ? [1, 20] : [9, 4000]
     const store = await openEventStore(join(folder, 'store'))
     // Some seconds in which the code is still being compiled, in threads that the disk's answers have to wait for.
     const warm = quick ? 20 : 5000
@@ -92,17 +92,17 @@ export function appendMany(name: string, inFlight: number, streams: number, targ
   return {
     async run({ folder, quick }: Context) {
       const plan = new Plan(quick ? Math.min(streams, 500) : streams)
-      const [warm, rounds, perRound] = quick ? [1, 1, inFlight * 4] : [3, 9, inFlight * 300]
+      const [rounds, perRound] = quick ? [1, inFlight * 4] : [9, inFlight * Math.ceil(100_000 / inFlight)]
       const store = await openEventStore(join(folder, 'store'))
       const raw = new RawLog(join(folder, 'raw'))
-      await appendLoops(store, plan, 0, warm * perRound, inFlight)
-      raw.groups(plan, 0, warm * perRound, inFlight, true)
-      let next = warm * perRound
+      await appendLoops(store, plan, 0, perRound, inFlight)
+      raw.groups(plan, 0, perRound, inFlight, true)
+      let next = perRound
       const durations: number[] = []
       const before = store.stats().appends
       resetPeak()
       const seconds = await alternate(rounds, {
-        raw: (round) => raw.groups(plan, perRound * (warm + round), perRound, inFlight, true),
+        raw: (round) => raw.groups(plan, perRound * (1 + round), perRound, inFlight, true),
         async annals() {
           await appendLoops(store, plan, next, perRound, inFlight, durations)
           next += perRound

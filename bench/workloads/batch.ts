@@ -6,11 +6,12 @@ import { Plan, verify } from '../plan.js'
 import { RawLog } from '../raw/raw-log.js'
 import type { Context, Workload } from '../workload.js'
 
-export function batch(size: number, target?: number): Workload {
+/** `eventsARound`: how many, which should take about a second. */
+export function batch(size: number, eventsARound: number, target?: number): Workload {
   return {
     async run({ folder, quick }: Context) {
       const plan = new Plan(1)
-      const calls = quick ? 2 : Math.max(20, Math.round(5_000 / size))
+      const calls = quick ? 2 : eventsARound / size
       const rounds = quick ? 1 : 9
       const store = await openEventStore(join(folder, 'store'))
       const raw = new RawLog(join(folder, 'raw'))
