@@ -113,7 +113,7 @@ export function appendMany(name: string, inFlight: number, streams: number, targ
       const { appends, sync } = store.stats()
       const events = rounds * perRound
       check(appends.commits - before.commits === events, `${appends.commits} commits`)
-      const note = `${((appends.commits - before.commits) / (appends.groups - before.groups)).toFixed(0)} a group, sync p50 ${(sync.p50 * 1000).toFixed(0)} µs`
+      const note = `${((appends.commits - before.commits) / (appends.groups - before.groups)).toFixed(0)} a group, sync p50 ${(sync.p50 * 1000).toFixed(0)} µs, slowest round ${Math.round(perRound / Math.max(...seconds.annals)).toLocaleString('en')}/s`
       await store.close()
       await using reopened = await openEventStore(join(folder, 'store'))
       await verify(reopened, plan, next)

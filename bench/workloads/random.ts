@@ -46,7 +46,7 @@ export const randomStream: Workload = {
       await one(n)
       first.push(performance.now() - begun)
     }
-    const result = await picks('random-stream', quick ? 20 : 10_000, streams, 0.9, one, (index) => {
+    const result = await picks('random-stream', quick ? 20 : 100_000, streams, 0.9, one, (index) => {
       visit(index, records.readFile(paths[index]!))
     })
     return [
@@ -100,7 +100,7 @@ export const randomOffset: Workload = {
       raw((n * 7919) % (events - EVENTS))
       await one((n * 7919) % (events - EVENTS))
     }
-    const result = await picks('random-offset', quick ? 20 : 10_000, events - EVENTS, 1, one, raw)
+    const result = await picks('random-offset', quick ? 20 : 100_000, events - EVENTS, 1, one, raw)
     closeSync(fd)
     return [result]
   },
