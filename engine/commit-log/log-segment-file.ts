@@ -156,7 +156,7 @@ export class LogSegmentFile {
       return
     }
     this.#zeros ??= new ZeroAhead(this.#plain, (synced) => this.#synced.run(synced), at, this.zeroLimit)
-    this.#zeros.prepare(at + length)
+    this.#zeros.prepare(length, at + length)
     const through = (this.#through ??= this.#files.open(this.path, 'write-through'))
     this.#whenClear(at + length, () =>
       writeFully(through, source, start, length, at, (error) =>

@@ -3,6 +3,8 @@ import { writeFully } from '../io/transfer.js'
 
 const FIRST_STEP = 64 * 1024
 const LAST_STEP = 4 * 1024 * 1024
+/** From this size on a write goes beyond the zeros: writing all of its bytes twice costs the disk more than a journal commit does. Measured: at 33 KiB zeros gain 8 %, at 41 they lose 3 %, at 320 15 %. */
+const WITHOUT_BYTES = 40 * 1024
 
 /**
  * Writes zeros ahead of the end of a log segment, in the background. A synced write into bytes that exist needs no new
@@ -34,8 +36,9 @@ export class ZeroAhead {
     this.#ready = end
   }
 
-  /** Makes sure that the next writes find zeros: called with the end of the write that comes now. */
-  prepare(end: number): void {
+  /** Makes sure that the next writes find zeros, if they are small as this one: called with the length and the end of the write that comes now. */
+  prepare(length: number, end: number): void {
+    if (length >= WITHOUT_BYTES) return
     if (this.#stopped || this.#busyFrom !== undefined || this.#ready - end > this.#step / 2) return
     const from = Math.max(this.#ready, end)
     const step = Math.min(this.#step, this.#limit - from)
