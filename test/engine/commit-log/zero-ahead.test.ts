@@ -28,9 +28,9 @@ t.test(
   'for large writes there are none, since those would be written twice; for small ones behind them there are',
   (t) => {
     const { files, handle, zeros } = setUp()
-    zeros.prepare(40 * 1024, 100_000)
+    zeros.prepare(64 * 1024, 100_000)
     t.equal(files.counts.write, undefined, 'none')
-    zeros.prepare(40 * 1024 - 1, 200_000)
+    zeros.prepare(64 * 1024 - 1, 200_000)
     t.equal(files.counts.write, 1)
     zeros.stop(() => {
       t.equal(handle.size(), 200_000 + 64 * 1024)
