@@ -184,7 +184,7 @@ export async function restoreStore(
  * Opens one file of a store for looking into it byte by byte: a segment, an index, a stream table, a key file, a checkpoint or an
  * epoch file, whole or damaged, wherever it is. Writes nothing and takes no lock. Close it.
  *
- * @throws AnnalsError ERR_NOT_A_STORE, ERR_FORMAT; what the system reports when the file cannot be read
+ * @throws AnnalsError ERR_NOT_FOUND, ERR_NOT_A_STORE, ERR_FORMAT, ERR_IO; ERR_IO also while it is read
  */
 export function inspectFile(path: string): FileInspection {
   return inspect(nodeEnvironment(), path)
@@ -194,7 +194,7 @@ export function inspectFile(path: string): FileInspection {
  * Lists the log segments of a store, and then its stream segments; with `stream`, those of one stream. Reads names and sizes only: what
  * is in a file `inspectFile` tells. Takes no lock; the store may be open, or damaged.
  *
- * @throws AnnalsError ERR_NOT_FOUND, ERR_NOT_A_STORE, ERR_INVALID_NAME; what the system reports when a folder cannot be read
+ * @throws AnnalsError ERR_NOT_FOUND, ERR_NOT_A_STORE, ERR_INVALID_NAME, ERR_IO
  */
 export function listSegments(
   directory: string,

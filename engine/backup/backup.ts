@@ -1,6 +1,6 @@
-import { join } from 'node:path'
+import { dirname, join, resolve, sep } from 'node:path'
 import { AnnalsError, CorruptionError, quote } from '../errors.js'
-import type { Environment } from '../io/file-system.js'
+import type { Environment, FileSystem } from '../io/file-system.js'
 import { completion } from '../io/transfer.js'
 import { acquireWriterLock } from '../lock/acquire-writer-lock.js'
 import { EpochFolder } from '../lock/epoch-folder.js'
@@ -161,15 +161,15 @@ class Copy {
   async #prepare(purpose: 'backup' | 'restore'): Promise<string> {
     const { files } = this.#environment
     const { source, storeId, position } = this.#origin
-    files.makeDirectories(this.#target)
-    const directory = files.realPath(this.#target)
     const refuse = (reason: string): never => {
       throw new AnnalsError(
         'ERR_NOT_A_BACKUP',
-        `Cannot ${purpose === 'backup' ? 'back up' : 'restore'} into ${quote(directory)}: ${reason}`,
+        `Cannot ${purpose === 'backup' ? 'back up' : 'restore'} into ${quote(resolve(this.#target))}: ${reason}`,
       )
     }
-    if (directory === source) refuse('it is what is to be copied')
+    if (isInside(files, this.#target, source)) refuse('it is what is to be copied, or in it')
+    files.makeDirectories(this.#target)
+    const directory = files.realPath(this.#target)
     refuseLinks(files, directory)
     const manifest = readManifest(files, directory)
     if (
@@ -239,6 +239,14 @@ class Copy {
     files.remove(join(directory, 'backup'))
     await completion((done) => files.syncDirectory(directory, done))
   }
+}
+
+/** Tells whether a path, which need not exist, is a folder or would be in it, through whatever links. */
+function isInside(files: FileSystem, path: string, folder: string): boolean {
+  let there = resolve(path)
+  while (files.stat(there) === undefined && dirname(there) !== there) there = dirname(there)
+  const real = files.realPath(there)
+  return real === folder || real.startsWith(folder.endsWith(sep) ? folder : folder + sep)
 }
 
 function sum(segments: readonly CopiedSegment[]): number {

@@ -1,5 +1,5 @@
 import { basename } from 'node:path'
-import { AnnalsError, newerVersion, quote } from '../errors.js'
+import { AnnalsError, asIoError, newerVersion, quote } from '../errors.js'
 import { CHECKPOINT_FILE } from '../format/checkpoint.js'
 import { crc32c } from '../format/crc32c.js'
 import { type FileHeader, type FileKind, HEADER_FIXED_BYTES, parseHeader } from '../format/file-header.js'
@@ -56,15 +56,29 @@ const MAX_DERIVED_BYTES = 2 ** 30
 /**
  * Opens a file of a store for looking into it.
  *
- * @throws AnnalsError ERR_NOT_A_STORE when it is none, ERR_FORMAT when a newer annals wrote it; what the system reports when it cannot be read
+ * @throws AnnalsError ERR_NOT_FOUND, ERR_NOT_A_STORE when it is none, ERR_FORMAT when a newer annals wrote it, ERR_IO
  */
 export function inspectFile({ files }: Environment, path: string): FileInspection {
-  const handle = files.open(path, 'read')
+  return inspecting(() => {
+    if (files.stat(path) === undefined) {
+      throw new AnnalsError('ERR_NOT_FOUND', `Cannot inspect ${quote(path)}: there is no such file`)
+    }
+    const handle = files.open(path, 'read')
+    try {
+      return new Inspection(path, handle)
+    } catch (error) {
+      handle.close()
+      throw error
+    }
+  })
+}
+
+/** Names what was under way in what the system reports. */
+function inspecting<Result>(look: () => Result): Result {
   try {
-    return new Inspection(path, handle)
+    return look()
   } catch (error) {
-    handle.close()
-    throw error
+    throw asIoError(error, 'inspect the file')
   }
 }
 
@@ -121,6 +135,14 @@ class Inspection implements FileInspection {
   }
 
   *items(): Iterable<InspectedItem> {
+    try {
+      yield* this.#items()
+    } catch (error) {
+      throw asIoError(error, 'inspect the file')
+    }
+  }
+
+  *#items(): Iterable<InspectedItem> {
     yield* this.#headerProblems
     const { size } = this
     const handle = this.#handle
@@ -181,7 +203,8 @@ class Inspection implements FileInspection {
 
   bytes(byte: number, length: number): Buffer {
     const bytes = Buffer.allocUnsafe(Math.max(0, Math.min(length, this.size - byte)))
-    return bytes.subarray(0, readFullySync(this.#handle, bytes, 0, bytes.length, byte))
+    const count = inspecting(() => readFullySync(this.#handle, bytes, 0, bytes.length, byte))
+    return bytes.subarray(0, count)
   }
 
   close(): void {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { LogDirectory } from '../commit-log/log-directory.js'
-import { AnnalsError, quote } from '../errors.js'
+import { AnnalsError, asIoError, quote } from '../errors.js'
 import { parseHeader } from '../format/file-header.js'
 import { windowOf } from '../format/frame.js'
 import { parseStreamFileName, shardName, SHARDS, streamKey, unescapeName } from '../format/names.js'
@@ -36,6 +36,14 @@ export function* listSegments(
   directory: string,
   stream: string | undefined,
 ): Generator<SegmentFile, void> {
+  try {
+    yield* segmentsOf(files, directory, stream)
+  } catch (error) {
+    throw asIoError(error, 'list the segments')
+  }
+}
+
+function* segmentsOf(files: FileSystem, directory: string, stream: string | undefined): Generator<SegmentFile, void> {
   const log = join(directory, 'log')
   const streams = join(directory, 'streams')
   if (files.stat(directory)?.kind !== 'directory') {

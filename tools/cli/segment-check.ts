@@ -14,13 +14,13 @@ export interface FileCheck {
   readonly message?: string
 }
 
-/** Reads a file from end to end. Throws the signal's reason, and what the system reports. */
+/** Reads a file from end to end. Throws the signal's reason; AnnalsError ERR_IO, and ERR_NOT_FOUND where it is gone. */
 export async function checkFile(path: string, signal: AbortSignal): Promise<FileCheck> {
   let inspection
   try {
     inspection = inspectFile(path)
   } catch (error) {
-    if (!(error instanceof AnnalsError)) throw error
+    if (!(error instanceof AnnalsError) || error.code === 'ERR_IO' || error.code === 'ERR_NOT_FOUND') throw error
     return { check: 'damaged', events: 0, hasSeal: false, firstProblem: 0, message: error.message }
   }
   try {

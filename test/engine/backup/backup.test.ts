@@ -241,7 +241,11 @@ t.test('folders that are something else are left alone', async (t) => {
   }
   await refused(backup(environment, STORE, '/disk/full'), /it is not empty, and no backup$/)
   await refused(backup(environment, STORE, '/disk/other'), /it is not empty, and no backup$/)
-  await refused(backup(environment, STORE, STORE), /it is what is to be copied$/)
+  for (const inside of [STORE, `${STORE}/copy`, `${STORE}/streams/copy/of/it`, `/disk/full/../${STORE.slice(6)}/log`]) {
+    await refused(backup(environment, STORE, inside), /it is what is to be copied, or in it$/)
+  }
+  t.equal(files.stat(`${STORE}/copy`), undefined)
+  t.equal(files.stat(`${STORE}/streams/copy`), undefined)
   await refused(backup(environment, '/disk/none', COPY), /there is no such folder/, 'ERR_NOT_FOUND')
   await refused(restore(environment, STORE, COPY), /it is no backup$/)
   await refused(restore(environment, '/disk/none', COPY), /there is no such folder/, 'ERR_NOT_FOUND')
@@ -249,7 +253,7 @@ t.test('folders that are something else are left alone', async (t) => {
   await backup(environment, STORE, COPY)
   await refused(backup(environment, '/disk/other', COPY), /it is the backup of another store$/)
   await refused(restore(environment, COPY, '/disk/full'), /it is not empty$/)
-  await refused(restore(environment, COPY, COPY), /it is what is to be copied$/)
+  await refused(restore(environment, COPY, `${COPY}/back`), /it is what is to be copied, or in it$/)
   await refused(openStore(environment, COPY, {}), /it is a backup; restore it/, 'ERR_READ_ONLY')
   const controller = new AbortController()
   controller.abort(new Error('enough'))

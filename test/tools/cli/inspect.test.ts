@@ -142,7 +142,7 @@ t.test('files that are none of a store, and files that cannot be read', async (t
   t.match(await annalsHere(['inspect', 'nowhere'], cwd), {
     status: 3,
     stdout: '',
-    stderr: 'annals: "nowhere": there is no such file\n',
+    stderr: 'annals: Cannot inspect "nowhere": there is no such file\n',
   })
   writeFileSync(join(cwd, 'newer.log'), newer())
   t.match(await annalsHere(['inspect', 'newer.log'], cwd), { status: 3, stdout: '', stderr: /needs format version 9/ })
