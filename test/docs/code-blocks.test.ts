@@ -74,6 +74,8 @@ function run(block: CodeBlock, folder: string): { status: number | null; output:
   writeFileSync(file, code)
   const { status, signal, stdout, stderr } = spawnSync(process.execPath, [file], {
     cwd: folder,
+    // What an example leaves for the reader to look at goes with the folder.
+    env: { ...process.env, TMPDIR: folder, TEMP: folder, TMP: folder },
     encoding: 'utf8',
     timeout: 30_000,
     stdio: ['ignore', 'pipe', 'pipe'],
