@@ -126,6 +126,13 @@ const MUTANTS = [
     suites: ['engine/store/failed-settling'],
   },
   {
+    name: 'the header that a failed sync has lost is not written again',
+    file: 'engine/recovery/redo.ts',
+    from: 'marks.length > 0 ? 0 : firstUnsynced',
+    to: 'marks.length > 0 ? firstUnsynced : firstUnsynced',
+    suites: ['crash/failed-sync'],
+  },
+  {
     name: 'what a crash has left behind a stream stays',
     file: 'engine/store/settler.ts',
     from: 'await this.#removeLeftovers(pace, older)',

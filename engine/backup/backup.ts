@@ -1,5 +1,5 @@
 import { dirname, join, resolve, sep } from 'node:path'
-import { AnnalsError, CorruptionError, quote } from '../errors.js'
+import { AnnalsError, asIoError, CorruptionError, quote } from '../errors.js'
 import type { Environment, FileSystem } from '../io/file-system.js'
 import { completion } from '../io/transfer.js'
 import { acquireWriterLock } from '../lock/acquire-writer-lock.js'
@@ -7,7 +7,7 @@ import { EpochFolder } from '../lock/epoch-folder.js'
 import { readManifest, writeManifest } from '../recovery/backup-file.js'
 import type { VerifyReport } from '../recovery/findings.js'
 import { verify } from '../recovery/verify.js'
-import { LOG_FOLDER, readHome, refuseLinks, STREAMS_FOLDER, writeHome } from '../store/home-file.js'
+import { HOME_FILE, LOG_FOLDER, readHome, refuseLinks, STREAMS_FOLDER, writeHome } from '../store/home-file.js'
 import { openReadOnly, openStore, syncAbove } from '../store/open-store.js'
 import { type CopiedSegment, copySegments, missingFrom, segmentsUpTo } from './copied-log.js'
 import { finishCopy } from './finish-copy.js'
@@ -86,9 +86,21 @@ export async function restore(
   const origin = { source: files.realPath(source), storeId: Buffer.from(storeId, 'hex'), position }
   const report = await new Copy(environment, origin, target, options).run('restore')
   // From here on it is a store; should this be interrupted, it is one all the same.
-  const store = await openStore(environment, target, { create: false, networkFileSystem: 'allow' })
-  await store.checkpoint().finally(() => store.close())
+  try {
+    const store = await openStore(environment, target, { create: false, networkFileSystem: 'allow' })
+    await store.checkpoint().finally(() => store.close())
+  } catch (error) {
+    throw onlyLogRestored(target, error)
+  }
   return { ...report, durationMs: environment.elapsed() - started }
+}
+
+/** Nobody shall restore again what has been restored: the folder would be refused. */
+function onlyLogRestored(target: string, error: unknown): unknown {
+  const cause = asIoError(error, 'write what is made from the log')
+  if (!(cause instanceof AnnalsError)) return cause
+  const message = `All events are restored to ${quote(target)}, but not all that is made from its log: ${cause.message}. Open it once that is mended`
+  return new AnnalsError(cause.code, message, { cause })
 }
 
 /** What is copied. */
@@ -176,7 +188,8 @@ class Copy {
       manifest === undefined &&
       files.list(directory).some((name) => name !== 'lost+found' && name !== 'backup.tmp')
     ) {
-      refuse(purpose === 'backup' ? 'it is not empty, and no backup' : 'it is not empty')
+      const what = files.stat(join(directory, HOME_FILE)) === undefined ? 'it is not empty' : 'it is a store already'
+      refuse(purpose === 'backup' ? 'it is not empty, and no backup' : what)
     }
     if (manifest !== undefined) {
       if (manifest.storeId !== storeId.toString('hex')) refuse('it is the backup of another store')

@@ -34,7 +34,7 @@ export interface RedoneSegment {
   readonly header: FileHeader | undefined
   /** Bytes that count. */
   readonly end: number
-  /** Groups that nobody has said to be durable start here. */
+  /** Groups that nobody has said to be durable start here; 0, and with it the header, if that is all of them. */
   readonly unsyncedFrom: number
 }
 
@@ -174,7 +174,9 @@ export class RedoReader {
         )
         if (verdict === 'end' || verdict === 'torn') {
           if (verdict === 'torn') this.#tornBytes += Math.max(0, Math.min(handle.size(), end) - stop.byte)
-          const unsyncedFrom = marks.find((mark) => mark.sequence >= stop.durable)?.byte ?? stop.byte
+          const firstUnsynced = marks.find((mark) => mark.sequence >= stop.durable)?.byte ?? stop.byte
+          // The header was written no earlier than the first group was: a sync that failed may have lost both.
+          const unsyncedFrom = firstUnsynced === header?.length && marks.length > 0 ? 0 : firstUnsynced
           const result = { segment, table, header: header?.header, end: stop.byte, unsyncedFrom }
           return { result, stop, ends: verdict === 'torn' && successor !== undefined }
         }

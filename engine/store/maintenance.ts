@@ -370,7 +370,7 @@ export class Maintenance {
     if (settledSoFar && segment.table.size <= SETTLED_AT_CLOSE) {
       await this.#settler.settleNow(segment.table.names())
       this.#settledPosition = this.#m.position()
-    } else await this.#writeTable(file, segment.table, segment.end)
+    } else if (segment.table.size > 0) await this.#writeTable(file, segment.table, segment.end) // nobody needs an empty one, nor would remove it
     await this.#syncNames()
     this.#redo = {
       base: segment.base,

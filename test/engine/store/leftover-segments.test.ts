@@ -49,3 +49,21 @@ t.test('[fault 3] [fault 9] a segment that a crash has left is gone once the str
   await t.resolves(assertSettled(last))
   await last.close()
 })
+
+t.test(
+  '[U3] a store that was killed, opened, closed, and written to again has nothing for verify to tell',
+  async (t) => {
+    const disk = new CrashDisk()
+    const first = await openSession(disk, 1)
+    await first.store.append('a', [{ type: 'T', data: 1 }])
+    const after = disk.crash('kill', 1)
+    await (await openSession(after, 2)).store.close()
+    const third = await openSession(after, 3)
+    await third.store.append('b', [{ type: 'T', data: 2 }])
+    await third.store.checkpoint()
+    await third.store.close()
+    const last = await openSession(after, 4)
+    t.same((await last.store.verify()).findings, [])
+    await last.store.close()
+  },
+)

@@ -31,7 +31,7 @@ t.test('[L1] backup, again, look into it, restore', async (t) => {
   t.same(run('restore', 'copy', 'data'), {
     status: 3,
     stdout: '',
-    stderr: `annals: Cannot restore into ${JSON.stringify(join(cwd, 'data'))}: it is not empty\n`,
+    stderr: `annals: Cannot restore into ${JSON.stringify(join(cwd, 'data'))}: it is a store already\n`,
   })
   t.same(run('restore', 'copy', 'again'), { status: 0, stdout: line('restored'), stderr: '' })
   t.same(annals(['export', 'again'], { cwd }), annals(['export', 'data'], { cwd }))

@@ -38,7 +38,7 @@ t.test('what is no backup, is no whole one, or has no room, is refused', async (
   t.match(await annalsHere(['restore', 'data', join(cwd, 'new')], cwd), { status: 3, stderr: /it is no backup$/m })
   t.match(await annalsHere(['restore', 'nowhere', join(cwd, 'new')], cwd), { status: 3, stderr: /no such folder$/m })
   t.match(await annalsHere(['restore', 'copy', 'full'], cwd), { status: 3, stderr: /it is not empty$/m })
-  t.match(await annalsHere(['restore', 'copy', 'data'], cwd), { status: 3, stderr: /it is not empty$/m })
+  t.match(await annalsHere(['restore', 'copy', 'data'], cwd), { status: 3, stderr: /it is a store already$/m })
   t.equal(readFileSync(join(cwd, 'full/letter'), 'utf8'), 'mine')
   t.notOk(existsSync(join(cwd, 'new')))
 })
