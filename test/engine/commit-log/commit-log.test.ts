@@ -19,7 +19,7 @@ function setUp() {
   const published: number[] = []
   const heard: string[] = []
   const log = new CommitLog<string>(
-    { ...environment, files },
+    { ...environment, files, elapsed: () => 0 }, // a slow moment of the machine would send writes to another thread
     '/log',
     Buffer.from('0123456789abcdef'),
     defaultLimits,
